@@ -1,0 +1,111 @@
+"""tfprune: make a trained Keras network small and fast on a device.
+
+Everything is loaded when it is first used: `import tfprune` loads neither TensorFlow nor Keras.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tfprune.version import __version__
+
+if TYPE_CHECKING:
+    from tfprune import (
+        benchmark,
+        callbacks,
+        cost,
+        criteria,
+        datasets,
+        export,
+        granularity,
+        models,
+        pruning,
+        report,
+        schedules,
+        scope,
+    )
+    from tfprune.callbacks import BackupAndRestore, PruneCallback, TFLiteExportCallback
+    from tfprune.errors import BenchmarkError, ExportError, InputError, SparsityError, TfpruneError
+    from tfprune.export import ExportResult, to_tflite
+    from tfprune.pruning import Pruner, prune, prune_layer, random_prune, strip
+    from tfprune.report import summary
+
+MODULES = {
+    "benchmark",
+    "callbacks",
+    "cost",
+    "criteria",
+    "datasets",
+    "export",
+    "granularity",
+    "models",
+    "pruning",
+    "report",
+    "schedules",
+    "scope",
+}
+NAMES = {
+    "BackupAndRestore": "callbacks",
+    "PruneCallback": "callbacks",
+    "TFLiteExportCallback": "callbacks",
+    "BenchmarkError": "errors",
+    "ExportError": "errors",
+    "InputError": "errors",
+    "SparsityError": "errors",
+    "TfpruneError": "errors",
+    "ExportResult": "export",
+    "to_tflite": "export",
+    "Pruner": "pruning",
+    "prune": "pruning",
+    "prune_layer": "pruning",
+    "random_prune": "pruning",
+    "strip": "pruning",
+    "summary": "report",
+}
+
+__all__ = [
+    "BackupAndRestore",
+    "BenchmarkError",
+    "ExportError",
+    "ExportResult",
+    "InputError",
+    "PruneCallback",
+    "Pruner",
+    "SparsityError",
+    "TFLiteExportCallback",
+    "TfpruneError",
+    "__version__",
+    "benchmark",
+    "callbacks",
+    "cost",
+    "criteria",
+    "datasets",
+    "export",
+    "granularity",
+    "models",
+    "prune",
+    "prune_layer",
+    "pruning",
+    "random_prune",
+    "report",
+    "schedules",
+    "scope",
+    "strip",
+    "summary",
+    "to_tflite",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in MODULES:
+        return importlib.import_module(f"tfprune.{name}")
+    if name in NAMES:
+        value = getattr(importlib.import_module(f"tfprune.{NAMES[name]}"), name)
+        globals()[name] = value  # a function and its module may share a name: the function stays
+        return value
+    raise AttributeError(f"module 'tfprune' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

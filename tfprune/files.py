@@ -1,0 +1,87 @@
+"""Files that are whole or absent: written beside their destination, synced, then moved into place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfprune.errors import InputError
+
+__all__ = ["atomic_path", "check_destination", "existing_file", "write_atomically"]
+
+PathLike = str | os.PathLike[str]
+
+
+def existing_file(path: PathLike, *suffixes: str) -> Path:
+    """Return `path` as a Path if it is a readable file, with one of `suffixes` if any are given.
+
+    Raises:
+        InputError: If the file does not exist, is a folder, or has another suffix.
+    """
+    found = Path(path)
+    if found.is_dir():
+        raise InputError(f"{found} is a folder; give the path of a file.")
+    if not found.is_file():
+        raise InputError(f"There is no file {found}; check the path.")
+    if suffixes and found.suffix.lower() not in suffixes:
+        raise InputError(f"{found} does not end in {' or '.join(suffixes)}; give a file of that kind.")
+    return found
+
+
+def check_destination(path: PathLike, *, overwrite: bool = False) -> Path:
+    """Return `path` as a Path if a file may be written there.
+
+    Call it before the work whose result is to be written, so that nothing is lost.
+
+    Raises:
+        InputError: If the file exists and `overwrite` is False, if its folder does not exist or is not writable.
+    """
+    destination = Path(path)
+    if destination.is_dir():
+        raise InputError(f"{destination} is a folder; give the path of a file to write.")
+    if destination.exists() and not overwrite:
+        raise InputError(
+            f"{destination} exists; choose another path or allow overwriting (overwrite=True, --overwrite)."
+        )
+    folder = destination.parent
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder} to write {destination.name} into; create it first.")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"The folder {folder} is not writable; choose another one.")
+    return destination
+
+
+@contextlib.contextmanager
+def atomic_path(path: PathLike) -> Iterator[Path]:
+    """Give a temporary path in the folder of `path`, and move it to `path` when the block ends well.
+
+    The temporary file has the same suffix, is synced to disk before it is moved, and is removed if the block raises.
+
+    Example:
+        >>> with atomic_path("notes.txt") as temporary:
+        ...     _ = temporary.write_text("whole or absent")
+    """
+    destination = Path(path)
+    handle, name = tempfile.mkstemp(dir=destination.parent, prefix=f".{destination.stem}-", suffix=destination.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files
+        os.replace(temporary, destination)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: PathLike, content: bytes | str) -> None:
+    """Write `content` (text as UTF-8) to `path`, all of it or nothing."""
+    data = content.encode() if isinstance(content, str) else content
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
