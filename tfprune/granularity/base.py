@@ -1,0 +1,105 @@
+"""What a granularity is: how a kernel falls into units that are kept or removed whole."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfprune.registry import Configurable, Registry
+
+__all__ = ["Granularity", "KernelAxes", "Units", "granularities"]
+
+BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class KernelAxes:
+    """Which axes of a kernel run over its input channels and which over its output channels.
+
+    The remaining axes are positions (the window of a convolution). A depthwise kernel or an embedding, which does not
+    sum over input channels, has no `inputs`.
+
+    Args:
+        inputs: Axes that are summed over.
+        outputs: Axes that make the output channels.
+    """
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    def to_matrix(self, kernel: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return the kernel as (positions, outputs, inputs), the layout in which the runtime stores it."""
+        matrix: NDArray[np.generic] = kernel.transpose(self._order(kernel.ndim)).reshape(
+            self._matrix_shape(kernel.shape)
+        )
+        return matrix
+
+    def from_matrix(self, matrix: BoolArray, shape: tuple[int, ...]) -> BoolArray:
+        """Return a (positions, outputs, inputs) array in the layout of a kernel of `shape`."""
+        order = self._order(len(shape))
+        kernel: BoolArray = matrix.reshape([shape[axis] for axis in order]).transpose(np.argsort(order))
+        return kernel
+
+    def _order(self, rank: int) -> list[int]:
+        inputs, outputs = ([axis % rank for axis in axes] for axes in (self.inputs, self.outputs))
+        return [axis for axis in range(rank) if axis not in inputs + outputs] + outputs + inputs
+
+    def _matrix_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
+        sizes = [int(np.prod([shape[axis] for axis in axes], dtype=int)) for axes in (self.outputs, self.inputs)]
+        return int(np.prod(shape, dtype=int)) // max(sizes[0] * sizes[1], 1), sizes[0], sizes[1]
+
+
+@dataclass(frozen=True)
+class Units:
+    """The units of one kernel.
+
+    Args:
+        scores: Score of each unit, shape (units,).
+        removes: Weights that go when a unit goes, shape (units,) or one number for all.
+        mask: From which units are kept, bool (units,), to which weights are kept, bool of the kernel's shape.
+    """
+
+    scores: FloatArray
+    removes: NDArray[np.integer] | int
+    mask: Callable[[BoolArray], BoolArray]
+
+    @property
+    def removable(self) -> int:
+        """Weights that go when all units go."""
+        return self.removes * len(self.scores) if isinstance(self.removes, int) else int(self.removes.sum())
+
+    def with_scores(self, scores: FloatArray) -> Units:
+        """Return the same units with other scores."""
+        return dataclasses.replace(self, scores=scores)
+
+
+class Granularity(Configurable, abc.ABC):
+    """How a kernel falls into units that are kept or removed whole."""
+
+    @property
+    def max_sparsity(self) -> float:
+        """The highest sparsity that the pattern allows; 1 where there is no bound."""
+        return 1.0
+
+    @property
+    def needs_inputs(self) -> bool:
+        """Whether the pattern runs along input channels, which depthwise kernels and embeddings do not sum over."""
+        return True
+
+    @abc.abstractmethod
+    def units(self, scores: FloatArray, axes: KernelAxes) -> Units:
+        """Return the units of a kernel.
+
+        Args:
+            scores: Score of each weight, of the kernel's shape.
+            axes: Which axes of the kernel are input and output channels.
+        """
+
+
+granularities: Registry[Granularity] = Registry("granularity", Granularity)

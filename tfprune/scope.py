@@ -1,0 +1,130 @@
+"""Scope: among which units the lowest scores are looked for, and how many go."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfprune.errors import InputError
+from tfprune.granularity import Units
+from tfprune.registry import Configurable, Registry
+
+__all__ = ["Global", "Layer", "Scope", "deserialize", "get", "keep_best", "scopes", "serialize"]
+
+BoolArray = NDArray[np.bool_]
+
+
+def keep_best(units: Units, sparsity: float, size: int) -> BoolArray:
+    """Keep the units with the highest scores, so that `round(sparsity * size)` weights go.
+
+    Of equal scores the earlier unit is kept, so ties never change how many go. Where units hold several weights, their
+    number is the one that comes nearest.
+
+    Args:
+        units: The units to choose from.
+        sparsity: Wanted fraction of zeros, in [0, 1).
+        size: Weights that the fraction is of.
+
+    Returns:
+        Which units are kept, bool (units,).
+
+    Example:
+        >>> keep_best(Units(np.array([1.0, 1.0, 1.0, 1.0]), 1, lambda kept: kept), 0.5, 4)
+        array([ True,  True, False, False])
+    """
+    count = len(units.scores)
+    wanted = round(sparsity * size)
+    if isinstance(units.removes, int):
+        removed = min(round(wanted / units.removes), count)
+    else:
+        order = np.lexsort((-np.arange(count), units.scores))
+        gone = np.concatenate([[0], np.cumsum(units.removes[order])])
+        removed = int(np.argmin(np.abs(gone - wanted)))
+    if removed == 0:
+        return np.ones(count, dtype=bool)
+    if removed == count:
+        return np.zeros(count, dtype=bool)
+    threshold = np.partition(units.scores, removed)[removed]  # the lowest score that is kept
+    kept: BoolArray = units.scores > threshold
+    ties = np.flatnonzero(units.scores == threshold)
+    kept[ties[: count - removed - np.count_nonzero(kept)]] = True
+    return kept
+
+
+class Scope(Configurable, abc.ABC):
+    """Among which units the lowest scores are looked for."""
+
+    @abc.abstractmethod
+    def keep(self, kernels: Sequence[Units], sizes: Sequence[int], sparsity: float) -> list[BoolArray]:
+        """Return which units of each kernel are kept.
+
+        Args:
+            kernels: The units of each kernel.
+            sizes: Weights of each kernel.
+            sparsity: Wanted fraction of zeros, in [0, 1).
+        """
+
+
+scopes: Registry[Scope] = Registry("scope", Scope)
+
+
+@scopes.register("layer")
+@dataclass(frozen=True)
+class Layer(Scope):
+    """Every kernel has the same sparsity; scores are compared within a kernel."""
+
+    def keep(self, kernels: Sequence[Units], sizes: Sequence[int], sparsity: float) -> list[BoolArray]:
+        """Return the best units of each kernel."""
+        return [keep_best(units, sparsity, size) for units, size in zip(kernels, sizes, strict=True)]
+
+
+@scopes.register("global")
+@dataclass(frozen=True)
+class Global(Scope):
+    """All kernels together have the sparsity; scores are compared across them, so that each layer finds its own.
+
+    Args:
+        max_sparsity: No kernel gets sparser than this, so that none is cut through; in (0, 1].
+
+    Example:
+        >>> low, high = (Units(np.array(scores), 1, lambda kept: kept) for scores in ([1.0, 2.0], [3.0, 4.0]))
+        >>> [kept.tolist() for kept in Global(max_sparsity=1.0).keep([low, high], [2, 2], 0.5)]
+        [[False, False], [True, True]]
+    """
+
+    max_sparsity: float = 0.98
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.max_sparsity <= 1.0:
+            raise InputError(f"max_sparsity is {self.max_sparsity!r}; give a number above 0, up to 1.")
+
+    def keep(self, kernels: Sequence[Units], sizes: Sequence[int], sparsity: float) -> list[BoolArray]:
+        """Return the best units of all kernels."""
+        if sparsity > self.max_sparsity:
+            raise InputError(
+                f"The sparsity {sparsity} is above the {self.max_sparsity} that a single kernel may have here; "
+                "give scope=Global(max_sparsity=…) a higher bound."
+            )
+        protected = [self._protect(units, size) for units, size in zip(kernels, sizes, strict=True)]
+        removes = {units.removes for units in kernels if isinstance(units.removes, int)}
+        even = len(removes) == 1 and all(isinstance(units.removes, int) for units in kernels)
+        pool = Units(
+            np.concatenate(protected),
+            removes.pop() if even else np.concatenate([np.broadcast_to(u.removes, u.scores.shape) for u in kernels]),
+            lambda kept: kept,
+        )
+        kept = keep_best(pool, sparsity, sum(sizes))
+        return np.split(kept, np.cumsum([len(units.scores) for units in kernels])[:-1])
+
+    def _protect(self, units: Units, size: int) -> NDArray[np.floating]:
+        """Return the scores, infinite for the units that would be left at `max_sparsity`."""
+        return np.where(keep_best(units, self.max_sparsity, size), np.inf, units.scores)
+
+
+get = scopes.get
+serialize = scopes.serialize
+deserialize = scopes.deserialize
