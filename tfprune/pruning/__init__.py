@@ -1,0 +1,20 @@
+"""The mask engine: which kernels are pruned, their masks, and the loop that moves these along a schedule."""
+
+from tfprune.pruning.clean import strip
+from tfprune.pruning.oneshot import Pruned, PrunedKernel, prune, prune_layer, random_prune
+from tfprune.pruning.pruner import Pruner
+from tfprune.pruning.selection import Selection, Skipped, Target, select
+
+__all__ = [
+    "Pruned",
+    "PrunedKernel",
+    "Pruner",
+    "Selection",
+    "Skipped",
+    "Target",
+    "prune",
+    "prune_layer",
+    "random_prune",
+    "select",
+    "strip",
+]

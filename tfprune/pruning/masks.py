@@ -1,0 +1,79 @@
+"""From weights to masks: score, choose, expand. Nothing is changed here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfprune.criteria import Criterion
+from tfprune.errors import SparsityError
+from tfprune.granularity import Granularity
+from tfprune.pruning.selection import Target
+from tfprune.scope import Scope, keep_best
+
+__all__ = ["Rule", "check_finite"]
+
+BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.floating]
+
+
+def check_finite(path: str, weights: FloatArray) -> None:
+    """Raise SparsityError if some weights are NaN or infinite; NaN sorts as largest and would survive every pruning."""
+    bad = weights.size - int(np.count_nonzero(np.isfinite(weights)))
+    if bad:
+        raise SparsityError(
+            f"{bad} of the {weights.size} weights in {path} are not finite; nothing has been pruned. "
+            "Find out why the training diverged (a lower learning rate, clipped gradients), then prune."
+        )
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How masks follow from weights: which criterion, pattern, scope and seed.
+
+    Args:
+        criterion: Scores the weights.
+        granularity: What goes as one.
+        scope: Among what the lowest scores are looked for.
+        seed: Seed of the random numbers that a criterion may draw.
+    """
+
+    criterion: Criterion
+    granularity: Granularity
+    scope: Scope
+    seed: int = 0
+
+    def masks(
+        self, targets: Sequence[Target], weights: Sequence[FloatArray], sparsity: float, progress: float = 1.0
+    ) -> list[BoolArray]:
+        """Return which weights of each kernel are kept.
+
+        Args:
+            targets: The kernels.
+            weights: Their values.
+            sparsity: Sparsity of the kernels that have none of their own.
+            progress: Fraction of their own sparsity that the other kernels have reached.
+
+        Raises:
+            SparsityError: If a weight is not finite.
+        """
+        for target, values in zip(targets, weights, strict=True):
+            check_finite(target.path, values)
+        units = [
+            self.granularity.units(self.criterion.score(values, np.random.default_rng([self.seed, index])), target.axes)
+            for index, (target, values) in enumerate(zip(targets, weights, strict=True))
+        ]
+        kept: list[BoolArray] = [np.empty(0, dtype=bool)] * len(targets)
+        together = [index for index, target in enumerate(targets) if target.sparsity is None]
+        if together:
+            sizes = [targets[index].size for index in together]
+            chosen = self.scope.keep([units[index] for index in together], sizes, sparsity)
+            for index, keep in zip(together, chosen, strict=True):
+                kept[index] = keep
+        for index, target in enumerate(targets):
+            if target.sparsity is not None:
+                kept[index] = keep_best(units[index], target.sparsity * progress, target.size)
+        return [u.mask(k) for u, k in zip(units, kept, strict=True)]

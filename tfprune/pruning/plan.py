@@ -1,0 +1,48 @@
+"""What a pruning is going to do, in words."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from tfprune.pruning.pruner import Pruner
+from tfprune.pruning.selection import Skipped
+from tfprune.schedules import FunctionSchedule
+
+__all__ = ["describe"]
+
+COUNTED_ONLY = {"bias": "biases", "normalisation": "normalisation weights", "vector or scalar": "vectors"}
+"""Reasons that nobody wants spelled out layer by layer."""
+
+NAMES_SHOWN = 6
+
+
+def describe(pruner: Pruner) -> str:
+    """Return what a pruner prunes, when, and what it leaves alone and why.
+
+    Args:
+        pruner: A pruner; its schedule may still be in fractions of training.
+    """
+    rule, schedule = pruner.rule, pruner.schedule
+    size = sum(target.size for target in pruner.targets)
+    total = size + sum(entry.size for entry in pruner.skipped)
+    unknown = isinstance(schedule, FunctionSchedule) and schedule.needs_length
+    final = "the schedule's last" if unknown else f"{schedule.final_sparsity:.1%}"
+    lines = [
+        f"tfprune: {len(pruner.targets)} kernels with {size:,} of {total:,} weights go to "
+        f"{final} sparsity ({rule.criterion}, {rule.granularity}, {rule.scope}, {schedule})",
+        f"  prunes {names([target.path for target in pruner.targets])}",
+    ]
+    by_reason: dict[str, list[Skipped]] = defaultdict(list)
+    for entry in pruner.skipped:
+        by_reason[entry.reason].append(entry)
+    lines += [
+        f"  skips  {names([e.path for e in es])}: {why}" for why, es in by_reason.items() if why not in COUNTED_ONLY
+    ]
+    counted = [f"{len(es)} {COUNTED_ONLY[why]}" for why, es in by_reason.items() if why in COUNTED_ONLY]
+    return "\n".join([*lines, *([f"  skips  {', '.join(counted)}"] if counted else [])])
+
+
+def names(paths: list[str]) -> str:
+    """Return the first few paths, and how many more there are."""
+    more = len(paths) - NAMES_SHOWN
+    return ", ".join(paths[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

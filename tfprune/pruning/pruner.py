@@ -1,0 +1,260 @@
+"""The mask engine: attaches masks to a model, moves them along a schedule, and makes the last one hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfprune import criteria, schedules
+from tfprune import granularity as granularities
+from tfprune import scope as scopes
+from tfprune.errors import InputError, SparsityError
+from tfprune.granularity import Granularity
+from tfprune.pruning.mask import MaskConstraint, attach, detach, read
+from tfprune.pruning.masks import Rule, check_finite
+from tfprune.pruning.selection import LayerChoice, select
+from tfprune.schedules import Schedule, StepSchedule, check_sparsity
+
+__all__ = ["Pruner", "make_schedule"]
+
+DEFAULT_SPARSITY = 0.8
+
+
+def make_schedule(
+    schedule: Any, sparsity: float | None, granularity: Granularity, frequency: int | None = None
+) -> Schedule:
+    """Return the schedule that ends at `sparsity`, and refuse what can't be met.
+
+    Args:
+        schedule: A name, class, instance, config or callable.
+        sparsity: Final sparsity; None for the schedule's own, else 80 % or the most that the pattern allows.
+        granularity: The pattern.
+        frequency: Steps between mask updates; None for the schedule's own.
+
+    Raises:
+        InputError: If the sparsity is not in [0, 1), differs from the schedule's or is above what the pattern allows.
+    """
+    most = granularity.max_sparsity
+    if sparsity is not None and check_sparsity(sparsity) > most:
+        raise InputError(
+            f"The sparsity {sparsity} is above the {most:g} that {granularity} allows; give {most:g} or less."
+        )
+    if isinstance(schedule, str | type):
+        wanted = min(DEFAULT_SPARSITY, most) if sparsity is None else sparsity
+        if schedule in ("step", StepSchedule):
+            raise InputError("A StepSchedule needs its milestones; give schedule=StepSchedule([(0.5, 1), (0.8, 2)]).")
+        return schedules.get(schedule, final_sparsity=wanted, frequency=frequency)
+    made = schedules.get(schedule, frequency=frequency)
+    if frequency is not None and getattr(made, "frequency", frequency) != frequency:
+        raise InputError(f"The schedule has frequency {made.frequency}, not {frequency}; give only one of them.")  # type: ignore[attr-defined]
+    if isinstance(made, schedules.FunctionSchedule) and made.needs_length:
+        return made  # its end is known once the length of training is
+    if sparsity is not None and sparsity != made.final_sparsity:
+        raise InputError(
+            f"sparsity is {sparsity}, but the schedule ends at {made.final_sparsity}; give only one of them."
+        )
+    if made.final_sparsity > most:
+        raise InputError(f"The schedule ends at {made.final_sparsity}, above the {most:g} that {granularity} allows.")
+    return made
+
+
+class Pruner:
+    """Prunes a model while something else trains it.
+
+    `PruneCallback` drives a Pruner from `fit`. In a training loop of your own, call `start` before the loop, `update`
+    before each step and `finish` after it. In between, the masks are constraints on the kernels, which every Keras
+    optimizer applies inside its (compiled) step; where weights are updated by other means, call `apply` after it.
+
+    Args:
+        model: A built model; it stays the object that it is.
+        sparsity: Final fraction of zeros in the pruned kernels, in [0, 1); None is 0.8, or what an N:M pattern has.
+        schedule: Name, instance or callable; see `tfprune.schedules`.
+        criterion: What makes a weight matter; see `tfprune.criteria`.
+        granularity: What is removed as one: `"weight"`, a block such as `(1, 4)`, a pattern such as `"2:4"`.
+        scope: `"layer"` gives every kernel the same sparsity, `"global"` compares scores across kernels.
+        layers: Layers to prune (objects, types, names, paths) instead of the default choice.
+        skip: Layers to leave alone.
+        per_layer: Sparsities of their own for some layers: `{"conv_1": 0.5}`.
+        frequency: Steps between mask updates; None makes about 100 of them.
+        seed: Seed of criteria that draw random numbers.
+
+    Attributes:
+        targets: The kernels that are pruned.
+        skipped: The weights that are not, with the reason.
+        schedule: The schedule; in steps once the length of training is known.
+        sparsity: Fraction of the targets' weights that the present masks remove.
+
+    Raises:
+        InputError: If an argument is not one of the allowed values, or nothing can be pruned.
+        SparsityError: If a kernel has weights that are not finite.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, activation="relu"),
+        ...                           keras.layers.Dense(16), keras.layers.Dense(2)])
+        >>> model.compile("adam", "mse")
+        >>> pruner = Pruner(model, 0.5)
+        >>> pruner.start(total_steps=20)
+        >>> for step in range(20):
+        ...     _ = pruner.update(step)
+        ...     _ = model.train_on_batch(np.ones((4, 8)), np.ones((4, 2)))
+        >>> pruner.finish()
+        0.5
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        sparsity: float | None = None,
+        *,
+        schedule: Any = "polynomial",
+        criterion: Any = "magnitude",
+        granularity: Any = "weight",
+        scope: Any = "layer",
+        layers: Sequence[LayerChoice] | None = None,
+        skip: Sequence[LayerChoice] | None = None,
+        per_layer: Mapping[keras.Layer | str, float] | None = None,
+        frequency: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        pattern = granularities.get(granularity)
+        self.rule = Rule(criteria.get(criterion), pattern, scopes.get(scope), seed)
+        self.schedule = make_schedule(schedule, sparsity, pattern, frequency)
+        selection = select(model, layers=layers, skip=skip, per_layer=per_layer, granularity=pattern)
+        self.model = model
+        self.targets = selection.targets
+        self.skipped = selection.skipped
+        self.sparsity = 0.0
+        self._constraints: list[MaskConstraint] = []
+        self._last_update: int | None = None
+        for target in self.targets:
+            check_finite(target.path, read(target.variable))
+            if target.sparsity is not None and target.sparsity > pattern.max_sparsity:
+                raise InputError(f"The sparsity {target.sparsity} of {target.path} is above what {pattern} allows.")
+
+    @property
+    def started(self) -> bool:
+        """Whether masks are attached."""
+        return bool(self._constraints)
+
+    def start(
+        self,
+        total_steps: int | None = None,
+        steps_per_epoch: int | None = None,
+        strategy: tf.distribute.Strategy | None = None,
+    ) -> None:
+        """Attach masks that keep everything.
+
+        Call it before the train step is traced: a traced step keeps the constraints it was traced with.
+
+        Args:
+            total_steps: Optimizer updates in the training, for schedules in fractions; None if not known yet.
+            steps_per_epoch: Updates in an epoch, for schedules in epochs.
+            strategy: The strategy that the model was made under; None is the present one.
+        """
+        if total_steps is not None:
+            self.resolve(total_steps, steps_per_epoch)
+        strategy = strategy or tf.distribute.get_strategy()
+        self._constraints = [attach(target.variable, strategy) for target in self.targets]
+        self._last_update = None
+
+    def resolve(self, total_steps: int, steps_per_epoch: int | None = None) -> None:
+        """Fill the length of training into the schedule."""
+        self.schedule = self.schedule.resolve(total_steps, steps_per_epoch)
+
+    def update(self, step: int) -> bool:
+        """Compute new masks if some are due, and apply them.
+
+        A mask depends on the weights, the schedule and the seed only. So a training that resumes from a checkpoint
+        finds its masks again, from the zeros of the weights, at the first call.
+
+        Args:
+            step: Optimizer updates made so far.
+
+        Returns:
+            Whether there are new masks.
+
+        Raises:
+            SparsityError: If weights are not finite; the masks are taken off and the weights left as they are.
+        """
+        due = self.schedule.last_update(step, -1 if self._last_update is None else self._last_update)
+        if due is None or not self.started:
+            return False
+        self._set_masks(self.schedule(due))
+        self._last_update = due
+        return True
+
+    def apply(self) -> None:
+        """Set the removed weights to zero, for training loops that update weights without a Keras optimizer."""
+        for target, constraint in zip(self.targets, self._constraints, strict=True):
+            target.variable.assign(tf.where(constraint.mask, target.variable, 0))
+
+    def mask_averages(self, optimizers: Iterable[keras.optimizers.Optimizer]) -> None:
+        """Set the removed weights to zero in the moving averages that optimizers keep (`use_ema`)."""
+        masks = {id(t.variable): c.mask for t, c in zip(self.targets, self._constraints, strict=True)}
+        for optimizer in optimizers:
+            averages = getattr(optimizer, "_model_variables_moving_average", [])
+            for variable, average in zip(optimizer._trainable_variables, averages, strict=False):
+                if average is not None and id(variable) in masks:
+                    average.assign(tf.where(masks[id(variable)], average, 0))
+
+    def finish(self) -> float:
+        """Make the final masks, whatever the weights are now, take the constraints off, and check that zeros hold.
+
+        Returns:
+            The sparsity of the pruned kernels, counted in the weights.
+
+        Raises:
+            SparsityError: If weights are not finite or fewer of them are zero than promised.
+        """
+        if not self.started:
+            raise InputError("This Pruner has not been started; call start() before training.")
+        self._set_masks(self.schedule.final_sparsity)
+        promised = self.sparsity
+        self.detach()
+        measured = self.measure()
+        if measured < promised - 1e-12:
+            raise SparsityError(
+                f"{promised:.4%} of the weights should be zero, but {measured:.4%} are. Something else writes to them; "
+                "look for callbacks or constraints that assign weights."
+            )
+        return measured
+
+    def detach(self) -> None:
+        """Give every kernel its own constraint back; the weights stay as they are."""
+        for target in self.targets:
+            detach(target.variable)
+        self._constraints = []
+
+    def measure(self) -> float:
+        """Return the fraction of zeros in the pruned kernels, counted in the weights as they are now."""
+        zeros = sum(target.size - int(np.count_nonzero(read(target.variable))) for target in self.targets)
+        return zeros / sum(target.size for target in self.targets)
+
+    def measure_each(self) -> dict[str, float]:
+        """Return the fraction of zeros in each pruned kernel, by path."""
+        return {t.path: 1.0 - int(np.count_nonzero(read(t.variable))) / t.size for t in self.targets}
+
+    def holds(self) -> bool:
+        """Whether every removed weight is zero now."""
+        return not any(
+            bool(tf.reduce_any(tf.logical_and(~constraint.mask, tf.not_equal(target.variable, 0))))
+            for target, constraint in zip(self.targets, self._constraints, strict=True)
+        )
+
+    def _set_masks(self, sparsity: float) -> None:
+        final = self.schedule.final_sparsity
+        weights = [read(target.variable) for target in self.targets]
+        try:
+            masks = self.rule.masks(self.targets, weights, sparsity, sparsity / final if final else 1.0)
+        except SparsityError:
+            self.detach()
+            raise
+        for target, constraint, values, mask in zip(self.targets, self._constraints, weights, masks, strict=True):
+            constraint.mask.assign(mask)
+            target.variable.assign(np.where(mask, values, 0))
+        kept = sum(int(np.count_nonzero(mask)) for mask in masks)
+        self.sparsity = 1.0 - kept / sum(target.size for target in self.targets)

@@ -1,0 +1,183 @@
+"""Which kernels of a model are pruned, which are not, and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import keras
+
+from tfprune.errors import InputError, nearest
+from tfprune.granularity import Granularity, KernelAxes
+from tfprune.pruning.ends import first_and_last
+from tfprune.pruning.kernels import is_depthwise, kernel_axes, why_not_kernel
+from tfprune.pruning.walk import own_variables, walk
+from tfprune.schedules import check_sparsity
+
+__all__ = ["LayerChoice", "Selection", "Skipped", "Target", "select"]
+
+LayerChoice: TypeAlias = "keras.Layer | type | str"
+"""A layer is chosen by itself, by its type, or by its name or path; a composite layer or model stands for all in it."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kernel that is pruned.
+
+    Args:
+        path: Where it is, such as `"encoder/conv/kernel"`.
+        layer: The layer that owns it.
+        variable: The kernel.
+        axes: Which of its axes are channels.
+        sparsity: A sparsity of its own; None for that of the schedule.
+    """
+
+    path: str
+    layer: keras.Layer = field(repr=False)
+    variable: keras.Variable = field(repr=False)
+    axes: KernelAxes = field(repr=False)
+    sparsity: float | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of weights."""
+        return math.prod(self.variable.shape)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A weight that is left alone, and why."""
+
+    path: str
+    size: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is pruned and what is not, in the order of the model."""
+
+    targets: tuple[Target, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def select(
+    model: keras.Layer,
+    *,
+    layers: Sequence[LayerChoice] | None = None,
+    skip: Sequence[LayerChoice] | None = None,
+    per_layer: Mapping[keras.Layer | str, float] | None = None,
+    granularity: Granularity,
+) -> Selection:
+    """Choose the kernels to prune.
+
+    By default these are all kernels but the first and the last layers' and depthwise ones. `layers` chooses by hand,
+    and then only what can't be pruned is left out.
+
+    Args:
+        model: A built model or layer.
+        layers: Only these, by layer, type, name or path.
+        skip: None of these.
+        per_layer: Sparsities of their own for some layers, by layer, name or path.
+        granularity: The pattern; kernels that it does not fit are skipped.
+
+    Raises:
+        InputError: If the model is not built, a name is unknown or ambiguous, or nothing is left to prune.
+    """
+    if not isinstance(model, keras.Layer):
+        raise InputError(f"{model!r} is not a Keras model or layer; give one.")
+    everything = dict(walk(model))
+    if not model.built or not any(own_variables(layer) for layer in everything.values()):
+        raise InputError(
+            f"{model.name!r} has no weights yet; build it first by calling it on a batch (or model.build)."
+        )
+    wanted = None if layers is None else inside(everything, layers)
+    unwanted = inside(everything, skip or ())
+    own = {
+        layer_id: check_sparsity(sparsity, f"The sparsity of {choice if isinstance(choice, str) else choice.name!r}")
+        for choice, sparsity in (per_layer or {}).items()
+        for layer_id in inside(everything, [choice])
+    }
+    candidates, skipped = find_kernels(everything)
+    first, last = first_and_last(model, {id(target.layer) for target in candidates})
+    if all(id(target.layer) in first | last for target in candidates):
+        first, last = set(), set()  # nothing else to prune
+    targets = []
+    for target in candidates:
+        chosen_by_hand = (wanted is not None and id(target.layer) in wanted) or id(target.layer) in own
+        reason = None
+        if not target.variable.trainable:
+            reason = "frozen"
+        elif id(target.layer) in unwanted:
+            reason = "skipped by name"
+        elif wanted is not None and not chosen_by_hand:
+            reason = "not chosen"
+        elif granularity.needs_inputs and not target.axes.inputs:
+            reason = "no input channels for this granularity"
+        elif not chosen_by_hand:
+            if is_depthwise(target.layer, target.variable):
+                reason = "depthwise"
+            elif id(target.layer) in first:
+                reason = "first layer"
+            elif id(target.layer) in last:
+                reason = "last layer"
+        if reason is None:
+            targets.append(dataclasses.replace(target, sparsity=own.get(id(target.layer))))
+        else:
+            skipped.append(Skipped(target.path, target.size, reason))
+    if not targets:
+        reasons = sorted({entry.reason for entry in skipped}) or ["it has no weights"]
+        raise InputError(
+            f"There is no prunable layer in {model.name!r} ({', '.join(reasons)}); "
+            "choose layers by hand with layers=[…], or unfreeze some."
+        )
+    return Selection(tuple(targets), tuple(skipped))
+
+
+def find_kernels(everything: Mapping[str, keras.Layer]) -> tuple[list[Target], list[Skipped]]:
+    """Return every kernel once, also where layers share it, and the weights that are none."""
+    kernels: list[Target] = []
+    skipped: list[Skipped] = []
+    seen: set[int] = set()
+    for path, layer in everything.items():
+        for variable in own_variables(layer):
+            if id(variable) in seen:
+                continue
+            seen.add(id(variable))
+            name = f"{path}/{variable.name}".lstrip("/")
+            reason = why_not_kernel(layer, variable)
+            if reason is None:
+                kernels.append(Target(name, layer, variable, kernel_axes(layer, variable)))
+            else:
+                skipped.append(Skipped(name, math.prod(variable.shape), reason))
+    return kernels, skipped
+
+
+def inside(everything: Mapping[str, keras.Layer], choices: Iterable[LayerChoice]) -> set[int]:
+    """Return the `id`s of all layers in the chosen ones, themselves included."""
+    if isinstance(choices, str | keras.Layer | type):
+        choices = [choices]
+    return {id(layer) for choice in choices for chosen in resolve(everything, choice) for _, layer in walk(chosen)}
+
+
+def resolve(everything: Mapping[str, keras.Layer], choice: Any) -> list[keras.Layer]:
+    """Return the layers that one choice stands for."""
+    if isinstance(choice, keras.Layer):
+        if all(layer is not choice for layer in everything.values()):
+            raise InputError(f"The layer {choice.name!r} is not part of this model; give one of its layers.")
+        return [choice]
+    if isinstance(choice, type):
+        return [layer for layer in everything.values() if isinstance(layer, choice)]
+    if not isinstance(choice, str):
+        raise InputError(f"{choice!r} does not choose a layer; give a layer, a type of layers, a name or a path.")
+    if choice in everything:
+        return [everything[choice]]
+    named = {path: layer for path, layer in everything.items() if path.rsplit("/", 1)[-1] == choice}
+    if not named:
+        raise InputError(f"There is no layer {choice!r}. {nearest(choice, filter(None, everything))}")
+    if len(named) > 1:
+        raise InputError(f"{len(named)} layers are called {choice!r}; give one of the paths {', '.join(named)}.")
+    return list(named.values())
