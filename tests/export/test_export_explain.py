@@ -1,0 +1,47 @@
+"""The converter's words in the user's."""
+
+import keras
+import pytest
+from keras import layers
+
+from tfprune.export.explain import explain, layers_at, unsupported_operations
+from tfprune.export.signature import unique_names
+
+
+@pytest.fixture
+def model() -> keras.Model:
+    block = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="inner_2")], name="block")
+    return keras.Sequential([keras.Input((4,)), block, layers.Dense(2, name="head")])
+
+
+def test_operations_are_found_in_either_form():
+    text = "error: 'tf.Qr' op is neither a custom op nor a flex op\nTF Select ops: Svd, Qr\nCustom ops: Foo"
+    assert unsupported_operations(text) == ["Foo", "Qr", "Svd"]
+    assert unsupported_operations("all is well") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("sequential_1/head_1/MatMul", ["head"]),
+        ("sequential_1/block_1/inner_2_1/MatMul", ["inner_2"]),
+        ("sequential_1/block_1/inner_2/MatMul", ["inner_2"]),
+        ("sequential_1/block_3/add", ["block"]),
+        ("sequential_1/other/add", []),
+    ],
+)
+def test_the_innermost_layer_is_named(path, names, model):
+    assert layers_at([path], model) == names
+
+
+def test_an_unknown_failure_keeps_the_first_line(model):
+    assert explain("\nsomething odd\nmore", model) == "The conversion failed: something odd"
+
+
+def test_names_are_distinct_identifiers():
+    assert unique_names(["a", "a", "a_1", "", "é"]) == ["a", "a_1", "a_1_1", "tensor", "_"]
+
+
+def test_what_keras_wraps_around_an_error_is_skipped(model):
+    text = "Exception encountered when calling Functional.call().\n\n\x1b[1m'a b' is not a valid scope name.\x1b[0m\n"
+    assert explain(text, model) == "The conversion failed: 'a b' is not a valid scope name."
