@@ -1,0 +1,31 @@
+"""Run .tflite models safely and measure them honestly.
+
+Needs NumPy and a TFLite interpreter only, neither TensorFlow nor Keras: it works on a Raspberry Pi. Every model runs in
+a process of its own with a time limit, because a damaged file can crash or hang the interpreter.
+
+Example:
+    >>> import tfprune.benchmark
+    >>> print(tfprune.benchmark.run(["dense.tflite", "small.tflite"]))
+    >>> (outputs,) = tfprune.benchmark.predict("small.tflite", x_test)
+    >>> tfprune.benchmark.inspect("small.tflite").operations
+"""
+
+from tfprune.benchmark.inspection import Description, inspect
+from tfprune.benchmark.measure import run
+from tfprune.benchmark.prediction import predict
+from tfprune.benchmark.results import Environment, Latency, Memory, ModelResult, Report, Speedup
+from tfprune.benchmark.tensors import Tensor
+
+__all__ = [
+    "run",
+    "predict",
+    "inspect",
+    "Report",
+    "ModelResult",
+    "Latency",
+    "Memory",
+    "Speedup",
+    "Environment",
+    "Description",
+    "Tensor",
+]

@@ -1,0 +1,67 @@
+"""Nanoseconds of single inferences to the numbers of a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfprune.benchmark.results import Latency, Speedup
+
+__all__ = ["Samples", "latency", "speedup"]
+
+
+@dataclass
+class Samples:
+    """The times of one model as they come in, in nanoseconds: wall and CPU, by round."""
+
+    wall: dict[int, NDArray[np.int64]] = field(default_factory=dict)
+    cpu: dict[int, NDArray[np.int64]] = field(default_factory=dict)
+    count: int = 0
+    seconds: float = 0.0
+
+    def add(self, number: int, wall: list[int], cpu: list[int]) -> None:
+        """Keep the times of one round."""
+        self.wall[number], self.cpu[number] = np.array(wall, np.int64), np.array(cpu, np.int64)
+        self.count += len(wall)
+        self.seconds += float(self.wall[number].sum()) / 1e9
+
+
+def latency(init_ns: int, warmup_ns: list[int], samples: Samples) -> Latency:
+    """Return the times of one model in milliseconds; `warmup_ns` begins with the first inference."""
+    wall = np.concatenate(list(samples.wall.values())) / 1e6
+    cpu = np.concatenate(list(samples.cpu.values())) / 1e6
+    p5, median, p95 = np.percentile(wall, [5, 50, 95])
+    return Latency(
+        init_ms=init_ns / 1e6,
+        first_ms=warmup_ns[0] / 1e6,
+        warmup_ms=float(np.mean(warmup_ns)) / 1e6,
+        avg_ms=float(wall.mean()),
+        median_ms=float(median),
+        p5_ms=float(p5),
+        p95_ms=float(p95),
+        min_ms=float(wall.min()),
+        max_ms=float(wall.max()),
+        std_ms=float(wall.std()),
+        cpu_min_ms=float(cpu.min()),
+        cpu_median_ms=float(np.median(cpu)),
+        num_runs=samples.count,
+        num_warmup_runs=len(warmup_ns),
+    )
+
+
+def speedup(first: Samples, other: Samples) -> Speedup:
+    """Compare two models round by round: noise that lasts longer than a round hits both and cancels.
+
+    Example:
+        >>> slow, fast = Samples(), Samples()
+        >>> slow.add(0, [200, 200], [200, 200])
+        >>> fast.add(0, [100, 100], [100, 100])
+        >>> speedup(slow, fast).median
+        2.0
+    """
+    shared = sorted(first.wall.keys() & other.wall.keys())
+    ratios = [np.median(first.wall[number]) / max(np.median(other.wall[number]), 1) for number in shared]
+    p5, median, p95 = np.percentile(ratios, [5, 50, 95])
+    return Speedup(median=float(median), p5=float(p5), p95=float(p95), num_rounds=len(shared))
