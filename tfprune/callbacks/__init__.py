@@ -1,0 +1,7 @@
+"""Keras callbacks: each drives an engine, none holds an algorithm."""
+
+from tfprune.callbacks.backup import BackupAndRestore
+from tfprune.callbacks.export import TFLiteExportCallback
+from tfprune.callbacks.prune import PruneCallback
+
+__all__ = ["BackupAndRestore", "PruneCallback", "TFLiteExportCallback"]

@@ -1,0 +1,257 @@
+"""The plug-in: `model.fit(..., callbacks=[PruneCallback()])`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfprune import criteria, schedules
+from tfprune import granularity as granularities
+from tfprune import scope as scopes
+from tfprune.callbacks.best import BestKeepers
+from tfprune.callbacks.clock import Clock, optimizers_of
+from tfprune.callbacks.last_word import PRUNE, running_list, speak_last
+from tfprune.callbacks.student import student_of
+from tfprune.pruning.plan import describe
+from tfprune.pruning.pruner import Pruner, make_schedule
+from tfprune.pruning.selection import LayerChoice
+
+__all__ = ["PruneCallback"]
+
+
+@keras.saving.register_keras_serializable(package="tfprune")
+class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
+    """Prunes a model while `fit` trains it.
+
+    The model stays the object that it is: same class, same layers, same checkpoints. Masks are constraints on the
+    kernels, so they hold after every step; they are gone when `fit` returns, and the zeros stay.
+
+    By default 80 % of the weights in each kernel go, from 5 % at the first step along a cubic curve that ends after
+    three quarters of the training; the last quarter is for recovery. The first and the last layers, depthwise kernels,
+    normalisations and biases are left alone. What is pruned and what is not, and why, is printed once.
+
+    `EarlyStopping`, `ModelCheckpoint(save_best_only=True)` and keras-tuner compare only epochs that have the final
+    sparsity. `fit` ends with exactly that sparsity, whatever other callbacks do to the weights, or it raises.
+
+    Args:
+        sparsity: Final fraction of zeros in the pruned kernels, in [0, 1); None is 0.8, or what an N:M pattern has.
+        schedule: How sparsity moves over training: `"polynomial"`, `"constant"`, `"cosine"`, `"exponential"`, a
+            schedule of `tfprune.schedules`, or any callable from the step to the sparsity.
+        criterion: What makes a weight matter: `"magnitude"`, `"l2"`, `"random"` or a `tfprune.criteria.Criterion`.
+        granularity: What goes as one: `"weight"`, a block (outputs, inputs) such as `(1, 4)`, or a pattern such as
+            `"2:4"`.
+        scope: `"layer"` gives every kernel the same sparsity, `"global"` compares scores across kernels.
+        layers: Layers to prune (objects, types, names, paths) instead of the default choice.
+        skip: Layers to leave alone, chosen likewise.
+        per_layer: Sparsities of their own for some layers: `{"conv_1": 0.5}`.
+        frequency: Optimizer updates between mask updates; None makes about 100 of them over the schedule.
+        seed: Seed of criteria that draw random numbers.
+        log_dir: Folder for TensorBoard summaries of each kernel's sparsity, written at the end of each epoch.
+        verbose: 1 prints the plan and the result, 0 nothing.
+
+    Raises:
+        InputError: If an argument is not one of the allowed values; at once, or at the start of `fit` where it depends
+            on the model.
+        SparsityError: If weights become NaN or infinite, or something writes over the zeros.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, activation="relu"),
+        ...                           keras.layers.Dense(16), keras.layers.Dense(2)])
+        >>> model.compile("adam", "mse")
+        >>> x, y = keras.random.normal((64, 8)), keras.random.normal((64, 2))
+        >>> history = model.fit(x, y, epochs=4, verbose=0, callbacks=[PruneCallback(0.5, verbose=0)])
+        >>> history.history["sparsity"][-1]
+        0.5
+    """
+
+    def __init__(
+        self,
+        sparsity: float | None = None,
+        *,
+        schedule: Any = "polynomial",
+        criterion: Any = "magnitude",
+        granularity: Any = "weight",
+        scope: Any = "layer",
+        layers: Sequence[LayerChoice] | None = None,
+        skip: Sequence[LayerChoice] | None = None,
+        per_layer: Mapping[keras.Layer | str, float] | None = None,
+        frequency: int | None = None,
+        seed: int = 0,
+        log_dir: str | None = None,
+        verbose: int = 1,
+    ) -> None:
+        super().__init__()
+        self.granularity = granularities.get(granularity)
+        self.schedule = make_schedule(schedule, sparsity, self.granularity, frequency)
+        self.criterion = criteria.get(criterion)
+        self.scope = scopes.get(scope)
+        for name, value in (per_layer or {}).items():
+            schedules.check_sparsity(value, f"The sparsity of {getattr(name, 'name', name)!r}")
+        self.layers, self.skip, self.per_layer = layers, skip, per_layer
+        self.seed, self.log_dir, self.verbose = seed, log_dir, verbose
+        self.pruner: Pruner | None = None
+        self._others: keras.callbacks.CallbackList | None = None
+        self._start_clean()
+
+    def _start_clean(self) -> None:
+        self._clock: Clock | None = None
+        self._keepers = BestKeepers([])
+        self._reached = self._checked = self._apply_ourselves = False
+        self._writer: Any = None
+
+    def set_model(self, model: keras.Model) -> None:
+        """Have the train step traced anew, with the masks, and ask for the last word at the end of training."""
+        super().set_model(model)
+        model.train_function = None
+        self._others = running_list()
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Choose the kernels, attach the masks and print the plan."""
+        self._start_clean()
+        if self._others is not None:
+            self._keepers = BestKeepers(self._others.callbacks)
+            speak_last(self._others, self._finish, PRUNE)
+        self.pruner = Pruner(
+            student_of(self.model),
+            schedule=self.schedule,
+            criterion=self.criterion,
+            granularity=self.granularity,
+            scope=self.scope,
+            layers=self.layers,
+            skip=self.skip,
+            per_layer=self.per_layer,
+            seed=self.seed,
+        )
+        variables = [target.variable for target in self.pruner.targets]
+        self._clock = Clock(self.model, variables, self.params.get("epochs", 1), self.params.get("steps"))
+        self.pruner.start(strategy=self.model.distribute_strategy)
+        self._resolve()
+        if self.verbose:
+            print(describe(self.pruner))
+            if self._keepers:
+                print(f"  {self._keepers}: compare only epochs that have the final sparsity")
+        if self.log_dir is not None:
+            self._writer = tf.summary.create_file_writer(str(self.log_dir))
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Learn the length of an epoch where the data did not say it."""
+        clock, _ = self._running()
+        clock.begin_epoch(epoch)
+        self._resolve()
+        if not self._reached:
+            self._keepers.hold()
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Compute new masks where the schedule has some due."""
+        clock, pruner = self._running()
+        if pruner.schedule.needs_length:
+            return
+        step = clock.step()
+        pruner.update(step)
+        end = pruner.schedule.end_step
+        if not self._reached and end is not None and step >= end:
+            self._reached = True
+            self._keepers.start_over()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Report the sparsity; see to it that masks hold where no Keras optimizer applies them."""
+        clock, pruner = self._running()
+        clock.end_batch(batch)
+        if not self._checked and pruner.sparsity:
+            self._check_constraints_work()
+        if self._apply_ourselves:
+            pruner.apply()
+        if clock.epoch_is_over:
+            pruner.mask_averages(optimizers_of(self.model))
+        if logs is not None:
+            logs["sparsity"] = pruner.sparsity
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Mask moving averages too, before `SwapEMAWeights` evaluates them."""
+        if self.pruner is not None and self.pruner.started:
+            self.pruner.mask_averages(optimizers_of(self.model))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Report the sparsity to `History` and TensorBoard."""
+        _, pruner = self._running()
+        self._check_constraints_work()
+        pruner.mask_averages(optimizers_of(self.model))
+        if logs is not None:
+            logs["sparsity"] = pruner.sparsity
+        if self._writer is not None:
+            with self._writer.as_default(step=epoch):
+                tf.summary.scalar("sparsity", pruner.sparsity)
+                for path, sparsity in pruner.measure_each().items():
+                    tf.summary.scalar(f"sparsity/{path}", sparsity)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Make the final masks hold, if nobody is left to call us after the others."""
+        if self._others is None:
+            self._finish()
+
+    def _running(self) -> tuple[Clock, Pruner]:
+        if self._clock is None or self.pruner is None:
+            raise RuntimeError("PruneCallback is called outside a training; pass it to fit(callbacks=[…]).")
+        return self._clock, self.pruner
+
+    def _resolve(self) -> None:
+        clock, pruner = self._running()
+        if not pruner.schedule.needs_length or clock.total_steps is None:
+            return
+        pruner.resolve(clock.total_steps, clock.steps_per_epoch)
+
+    def _check_constraints_work(self) -> None:
+        """Apply the masks ourselves from now on if the zeros did not survive a step."""
+        _, pruner = self._running()
+        self._checked = True
+        if pruner.sparsity and not pruner.holds():
+            self._apply_ourselves = True
+            pruner.apply()
+
+    def _finish(self) -> None:
+        _, pruner = self._running()
+        if not pruner.started:
+            return
+        before = pruner.measure()
+        self.model.train_function = None  # the traced step has the masks in it
+        sparsity = pruner.finish()
+        self._others = None
+        if self._writer is not None:
+            self._writer.close()
+        if sparsity > before + 0.01:
+            warnings.warn(
+                f"Training ended at {before:.1%} sparsity, before the end of the schedule; the rest, to {sparsity:.1%}, "
+                "went in one step with no training after it. Train longer, or end the schedule earlier.",
+                stacklevel=2,
+            )
+        if self.verbose:
+            print(f"tfprune: {sparsity:.2%} of {sum(t.size for t in pruner.targets):,} weights are zero")
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments; layers by name."""
+        return {
+            "schedule": schedules.serialize(self.schedule),
+            "criterion": criteria.serialize(self.criterion),
+            "granularity": granularities.serialize(self.granularity),
+            "scope": scopes.serialize(self.scope),
+            "layers": None if self.layers is None else [layer_name(choice) for choice in self.layers],
+            "skip": None if self.skip is None else [layer_name(choice) for choice in self.skip],
+            "per_layer": {layer_name(choice): value for choice, value in (self.per_layer or {}).items()} or None,
+            "seed": self.seed,
+            "log_dir": self.log_dir,
+            "verbose": self.verbose,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> PruneCallback:
+        """Make a callback from `get_config()`'s result."""
+        return cls(**config)
+
+
+def layer_name(choice: LayerChoice) -> str:
+    """Return the name of a chosen layer, the class name of a chosen type."""
+    return choice if isinstance(choice, str) else choice.__name__ if isinstance(choice, type) else choice.name
