@@ -1,0 +1,84 @@
+"""The package as a whole: what it exports, what importing it loads."""
+
+import json
+import pkgutil
+from pathlib import Path
+
+import keras
+import pytest
+
+import tfprune
+from tfprune.registry import Configurable
+
+PUBLIC = {
+    "BackupAndRestore",
+    "BenchmarkError",
+    "ExportError",
+    "ExportResult",
+    "InputError",
+    "PruneCallback",
+    "Pruner",
+    "SparsityError",
+    "TFLiteExportCallback",
+    "TfpruneError",
+    "__version__",
+    "benchmark",
+    "callbacks",
+    "cost",
+    "criteria",
+    "datasets",
+    "export",
+    "granularity",
+    "models",
+    "prune",
+    "prune_layer",
+    "pruning",
+    "random_prune",
+    "report",
+    "schedules",
+    "scope",
+    "strip",
+    "summary",
+    "to_tflite",
+}
+
+
+def test_the_public_interface():
+    assert set(tfprune.__all__) == PUBLIC
+    assert all(getattr(tfprune, name) is not None for name in PUBLIC)
+    assert set(dir(tfprune)) == PUBLIC
+    with pytest.raises(AttributeError, match="no attribute 'prun'"):
+        _ = tfprune.prun
+
+
+@pytest.mark.parametrize("module", ["tfprune", "tfprune.benchmark", "tfprune.cli"])
+def test_importing_loads_neither_tensorflow_nor_keras(run_python, module):
+    code = f"import sys, json, {module}; print(json.dumps([m for m in ('tensorflow', 'keras') if m in sys.modules]))"
+    assert json.loads(run_python(code).stdout) == []
+
+
+def test_callbacks_at_the_top_level_are_the_packages():
+    root = Path(tfprune.__file__).parents[1]
+    link = root / "callbacks"
+    if not (root / "setup.cfg").exists():
+        pytest.skip("not a checkout")
+    assert link.is_symlink()
+    assert link.resolve() == root / "tfprune" / "callbacks"
+
+
+def test_every_module_is_importable_and_no_file_is_too_long():
+    root = Path(tfprune.__file__).parent
+    for module in pkgutil.walk_packages([str(root)], "tfprune."):
+        path = root.parent / (module.name.replace(".", "/") + ("/__init__.py" if module.ispkg else ".py"))
+        assert len(path.read_text().splitlines()) <= 400, f"{path} holds more than one idea"
+
+
+@pytest.mark.parametrize("cls", [c for c in Configurable.__subclasses__() if not c.__module__.startswith("test")])
+def test_strategies_are_documented_with_an_example(cls):
+    todo = [cls]
+    while todo:
+        one = todo.pop()
+        todo += one.__subclasses__()
+        if one.__module__.startswith("tfprune.") and not getattr(one, "__abstractmethods__", None):
+            assert keras.saving.get_registered_name(one).startswith("tfprune>"), one
+            assert len(one.__doc__ or "") > 40, one

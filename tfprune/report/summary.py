@@ -1,0 +1,137 @@
+"""`tfprune.summary(model)`: what `model.summary()` does not say about size, cost and sparsity."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tfprune.cost import count_macs, seen_shapes
+from tfprune.errors import InputError
+from tfprune.granularity import Weight
+from tfprune.pruning.mask import read
+from tfprune.pruning.selection import find_kernels, select
+from tfprune.pruning.walk import walk
+
+__all__ = ["KernelRow", "Summary", "summarise", "summary"]
+
+
+@dataclass(frozen=True)
+class KernelRow:
+    """One kernel: its size, its cost for one sample, its zeros, and why it is skipped by default if it is."""
+
+    path: str
+    shape: tuple[int, ...]
+    parameters: int
+    macs: int | None
+    zeros: int
+    skipped: str | None
+
+    @property
+    def sparsity(self) -> float:
+        """Fraction of zeros."""
+        return self.zeros / self.parameters
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The kernels of a model, and how many parameters there are in all."""
+
+    name: str
+    rows: tuple[KernelRow, ...]
+    parameters: int
+
+    @property
+    def macs(self) -> int | None:
+        """Multiply-accumulates for one sample; None if a kernel's is not known."""
+        counts = [row.macs for row in self.rows]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    @property
+    def sparsity(self) -> float:
+        """Fraction of zeros over all kernels."""
+        return sum(row.zeros for row in self.rows) / max(sum(row.parameters for row in self.rows), 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        totals = {"name": self.name, "parameters": self.parameters, "macs": self.macs, "sparsity": self.sparsity}
+        return {**totals, "kernels": [{**asdict(row), "sparsity": row.sparsity} for row in self.rows]}
+
+    def table(self) -> Table:
+        """Return a rich table."""
+        table = Table(title=Text(self.name), show_footer=True)
+        table.add_column("kernel", "total", overflow="fold")
+        table.add_column("shape")
+        table.add_column("parameters", f"{self.parameters:,}", justify="right")
+        table.add_column("MACs", number(self.macs), justify="right")
+        table.add_column("sparsity", f"{self.sparsity:.1%}", justify="right")
+        table.add_column("skipped")
+        for row in self.rows:
+            shape = " × ".join(map(str, row.shape))
+            cells = [f"{row.parameters:,}", number(row.macs), f"{row.sparsity:.1%}", row.skipped or ""]
+            table.add_row(Text(row.path.removesuffix("/kernel")), shape, *cells)
+        return table
+
+
+def number(count: int | None) -> str:
+    """Return a count with thousands separated, or a dash."""
+    return "–" if count is None else f"{count:,}"
+
+
+def summarise(model: keras.Model) -> Summary:
+    """Return the kernels of a model with their size, cost and sparsity.
+
+    Args:
+        model: A built model.
+
+    Raises:
+        InputError: If the model is not built.
+    """
+    everything = dict(walk(model))
+    kernels, _ = find_kernels(everything)
+    if not model.built or (not kernels and not model.weights):
+        raise InputError(
+            f"{model.name!r} has no weights yet; build it first by calling it on a batch (or model.build)."
+        )
+    try:
+        skipped = {entry.path: entry.reason for entry in select(model, granularity=Weight()).skipped}
+    except InputError:  # nothing to prune is nothing wrong with a summary
+        skipped = {kernel.path: "frozen" if not kernel.variable.trainable else "no other layer" for kernel in kernels}
+    seen = seen_shapes(model)
+    rows = []
+    for kernel in kernels:
+        shape = tuple(kernel.variable.shape)
+        zeros = kernel.size - int(np.count_nonzero(read(kernel.variable)))
+        macs = count_macs(kernel.layer, shape, seen.get(id(kernel.layer)))
+        rows.append(KernelRow(kernel.path, shape, kernel.size, macs, zeros, skipped.get(kernel.path)))
+    return Summary(model.name, tuple(rows), sum(math.prod(weight.shape) for weight in model.weights))
+
+
+def summary(model: keras.Model) -> Summary:
+    """Print each kernel's shape, parameters, MACs and sparsity, and why pruning skips it if it does.
+
+    Args:
+        model: A built model.
+
+    Returns:
+        What was printed, as data.
+
+    Raises:
+        InputError: If the model is not built.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="dense")])
+        >>> summary(model).macs  # doctest: +ELLIPSIS
+        ...
+        32
+    """
+    result = summarise(model)
+    console = Console()
+    console.print(result.table(), width=None if console.is_terminal else 120)
+    return result
