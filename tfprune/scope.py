@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,18 +42,29 @@ def keep_best(units: Units, sparsity: float, size: int) -> BoolArray:
     if isinstance(units.removes, int):
         removed = min(round(wanted / units.removes), count)
     else:
-        order = np.lexsort((-np.arange(count), units.scores))
+        order = count - 1 - np.argsort(units.scores[::-1], kind="stable")  # of equal scores the later one goes first
         gone = np.concatenate([[0], np.cumsum(units.removes[order])])
         removed = int(np.argmin(np.abs(gone - wanted)))
     if removed == 0:
         return np.ones(count, dtype=bool)
     if removed == count:
         return np.zeros(count, dtype=bool)
-    threshold = np.partition(units.scores, removed)[removed]  # the lowest score that is kept
+    threshold = nth_lowest(units.scores, removed)  # the lowest score that is kept
     kept: BoolArray = units.scores > threshold
     ties = np.flatnonzero(units.scores == threshold)
     kept[ties[: count - removed - np.count_nonzero(kept)]] = True
     return kept
+
+
+def nth_lowest(scores: NDArray[np.floating], n: int) -> Any:
+    """Return the score that `n` others come before in rising order.
+
+    The lowest ones, as the scores of weights that are zero already, are set aside first: partitioning an array of many
+    equal numbers takes ten times as long.
+    """
+    above = scores[scores > scores.min()]
+    equal = len(scores) - len(above)
+    return scores.min() if n < equal else np.partition(above, n - equal)[n - equal]
 
 
 class Scope(Configurable, abc.ABC):

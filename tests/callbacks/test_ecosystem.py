@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import small_model, sparsity_of
+from support import small_model, sparsity_of
 
 import tfprune
 from tfprune.errors import InputError

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import small_model, sparsity_of
 from keras import callbacks, layers
+from support import small_model, sparsity_of
 
 import tfprune
 from tfprune import PruneCallback
@@ -237,7 +237,7 @@ def test_training_that_stops_before_the_schedule_ends_says_so(data):
             self.model.stop_training = epoch == 1
 
     model = small_model()
-    with pytest.warns(UserWarning, match="before the end of the schedule"):
+    with pytest.warns(UserWarning, match="before the end of its schedule"):
         fit(model, data, quiet(0.8), Stop(), epochs=20)
     assert_pruned(model, 0.8)
 

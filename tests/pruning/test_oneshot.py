@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import small_model, sparsity_of
+from support import small_model, sparsity_of
 
 import tfprune
 from tfprune.errors import InputError, SparsityError

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from conftest import small_model
 from keras import layers
+from support import small_model
 
 from tfprune.errors import InputError
 from tfprune.granularity import Block, Weight

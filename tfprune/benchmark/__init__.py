@@ -5,9 +5,12 @@ a process of its own with a time limit, because a damaged file can crash or hang
 
 Example:
     >>> import tfprune.benchmark
-    >>> print(tfprune.benchmark.run(["dense.tflite", "small.tflite"]))
+    >>> report = tfprune.benchmark.run(["dense.tflite", "small.tflite"], min_seconds=0.1)
+    >>> [result.latency.num_runs >= 50 for result in report]
+    [True, True]
     >>> (outputs,) = tfprune.benchmark.predict("small.tflite", x_test)
-    >>> tfprune.benchmark.inspect("small.tflite").operations
+    >>> outputs.shape
+    (8, 10)
 """
 
 from tfprune.benchmark.inspection import Description, inspect

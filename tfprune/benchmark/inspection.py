@@ -53,8 +53,8 @@ def inspect(path: PathLike, timeout: float | None = None) -> Description:
         BenchmarkError: If it can't be read.
 
     Example:
-        >>> tfprune.benchmark.inspect("small.tflite").operations
-        {'CONV_2D': 7, 'ADD': 3, 'MEAN': 1, 'FULLY_CONNECTED': 1}
+        >>> tfprune.benchmark.inspect("small.tflite").inputs[0].shape
+        (1, 28, 28, 1)
     """
     model = check_model_file(path)
     if timeout is not None:

@@ -74,7 +74,9 @@ def run(
 
     Example:
         >>> import tfprune.benchmark
-        >>> print(tfprune.benchmark.run(["dense.tflite", "small.tflite"], threads=1))
+        >>> report = tfprune.benchmark.run(["dense.tflite", "small.tflite"], threads=1, min_seconds=0.1)
+        >>> print(report[0].latency)
+        Inference timings in us: Init: ..., First inference: ..., Warmup (avg): ..., Inference (avg): ...
     """
     settings = Settings(threads, warmup, runs, min_seconds, max_seconds, warmup_seconds, timeout, seed)
     files = _files(paths)

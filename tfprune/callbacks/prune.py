@@ -224,7 +224,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
             self._writer.close()
         if sparsity > before + 0.01:
             warnings.warn(
-                f"Training ended at {before:.1%} sparsity, before the end of the schedule; the rest, to {sparsity:.1%}, "
+                f"Training ended at {before:.1%} sparsity, before the end of its schedule; the way to {sparsity:.1%} "
                 "went in one step with no training after it. Train longer, or end the schedule earlier.",
                 stacklevel=2,
             )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tfprune.errors import InputError
@@ -12,11 +13,12 @@ from tfprune.files import PathLike, check_destination, write_atomically
 __all__ = ["card_text", "write_card"]
 
 
-def card_text(result: ExportResult) -> str:
+def card_text(result: ExportResult, extra: Mapping[str, str] | None = None) -> str:
     """Return the Markdown of a model card.
 
     Args:
         result: A finished export.
+        extra: More facts, by name: how the model was trained, its accuracy, its latency.
 
     Returns:
         Markdown text that ends in a newline.
@@ -28,6 +30,7 @@ def card_text(result: ExportResult) -> str:
         ("Zeros", f"{result.sparsity:.1%} of the stored weights"),
         ("Agreement with Keras", str(result.parity or "not checked")),
         ("SHA-256", f"`{result.sha256}`"),
+        *((_plain(name), _plain(fact)) for name, fact in (extra or {}).items()),
         ("Made with", ", ".join(f"{name} {version}" for name, version in result.versions.items())),
     ]
     lines = [
@@ -47,7 +50,13 @@ def card_text(result: ExportResult) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_card(result: ExportResult, path: PathLike | None = None, *, overwrite: bool = False) -> Path:
+def write_card(
+    result: ExportResult,
+    path: PathLike | None = None,
+    *,
+    extra: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+) -> Path:
     """Write the card as Markdown and JSON; `ExportResult.save_card` explains the arguments."""
     artefact = Path(result.path)
     markdown = Path(path) if path is not None else artefact.with_name(artefact.name + ".md")
@@ -56,8 +65,10 @@ def write_card(result: ExportResult, path: PathLike | None = None, *, overwrite:
     data = markdown.with_suffix(".json")
     for destination in (markdown, data):
         check_destination(destination, overwrite=overwrite)
-    write_atomically(data, result.to_json() + "\n")
-    write_atomically(markdown, card_text(result))
+    write_atomically(
+        data, json.dumps({**result.to_dict(), **({"extra": dict(extra)} if extra else {})}, indent=2) + "\n"
+    )
+    write_atomically(markdown, card_text(result, extra))
     return markdown
 
 

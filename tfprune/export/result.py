@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -130,12 +131,19 @@ class ExportResult:
         ]
         return "\n".join(lines)
 
-    def save_card(self, path: PathLike | None = None, *, overwrite: bool = False) -> Path:
+    def save_card(
+        self,
+        path: PathLike | None = None,
+        *,
+        extra: Mapping[str, str] | None = None,
+        overwrite: bool = False,
+    ) -> Path:
         """Write a model card: Markdown for people, and the same facts as JSON beside it.
 
         Args:
             path: The Markdown file; by default the artefact's path with ".md" appended. The JSON file has the same
                 name with the suffix ".json".
+            extra: More facts for the card, by name: how the model was trained, its accuracy, its latency.
             overwrite: Whether files that exist may be replaced.
 
         Returns:
@@ -146,4 +154,4 @@ class ExportResult:
         """
         from tfprune.export.card import write_card
 
-        return write_card(self, path, overwrite=overwrite)
+        return write_card(self, path, extra=extra, overwrite=overwrite)

@@ -253,8 +253,8 @@ class Pruner:
         except SparsityError:
             self.detach()
             raise
-        for target, constraint, values, mask in zip(self.targets, self._constraints, weights, masks, strict=True):
+        for constraint, mask in zip(self._constraints, masks, strict=True):
             constraint.mask.assign(mask)
-            target.variable.assign(np.where(mask, values, 0))
+        self.apply()
         kept = sum(int(np.count_nonzero(mask)) for mask in masks)
         self.sparsity = 1.0 - kept / sum(target.size for target in self.targets)

@@ -8,10 +8,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tfprune.console import console
 from tfprune.cost import count_macs, seen_shapes
 from tfprune.errors import InputError
 from tfprune.granularity import Weight
@@ -127,11 +127,9 @@ def summary(model: keras.Model) -> Summary:
 
     Example:
         >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="dense")])
-        >>> summary(model).macs  # doctest: +ELLIPSIS
-        ...
+        >>> summarise(model).macs
         32
     """
     result = summarise(model)
-    console = Console()
-    console.print(result.table(), width=None if console.is_terminal else 120)
+    console().print(result.table())
     return result

@@ -1,0 +1,32 @@
+"""What the examples in docstrings may use: NumPy, Keras, tfprune, two .tflite files and images that fit them."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+MODELS = Path(__file__).with_name("tflite_models")
+
+
+@pytest.fixture(autouse=True)
+def folder_of_the_example(request, monkeypatch, tmp_path):
+    if not isinstance(request.node, pytest.DoctestItem):
+        return
+    for source, name in (("dense", "dense"), ("pruned_sparse", "small")):
+        shutil.copy(MODELS / f"{source}.tflite", tmp_path / f"{name}.tflite")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def names_of_the_example(doctest_namespace):
+    import keras
+    import numpy as np
+
+    import tfprune
+
+    x_test = tfprune.datasets.fashion_mnist_small().x_test[:8]
+    doctest_namespace.update(keras=keras, np=np, tfprune=tfprune, x_test=x_test)

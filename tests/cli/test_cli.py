@@ -1,0 +1,193 @@
+"""The command line as users meet it: in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from support import ROOT, small_model, sparsity_of
+
+import tfprune
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a model, data for it, and files that are none."""
+    where = tmp_path_factory.mktemp("cli")
+    keras.utils.set_random_seed(1)
+    small_model(metrics=["accuracy"]).save(where / "model.keras")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 8, 8, 2)).astype("float32")
+    np.savez(where / "train.npz", x=x, y=rng.integers(0, 3, 64))
+    np.save(where / "x.npy", x)
+    np.savez(where / "wrong_shape.npz", x=x[:, :5], y=np.zeros(64))
+    np.savez(where / "uneven.npz", x=x, y=np.zeros(3))
+    np.save(where / "objects.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    (where / "not.tflite").write_bytes(b"PK not a flatbuffer at all")
+    (where / "not.keras").write_bytes(b"not a zip")
+    (where / "not.npz").write_bytes(b"not a zip")
+    uncompiled = small_model()
+    keras.Model(uncompiled.inputs, uncompiled.outputs).save(where / "uncompiled.keras")
+    return where
+
+
+def command(folder, *arguments, timeout=300):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    return subprocess.run(
+        [sys.executable, "-c", "from tfprune.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+        timeout=timeout,
+    )
+
+
+def succeed(folder, *arguments):
+    done = command(folder, *arguments)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_from_a_model_to_a_benchmark(folder, tmp_path):
+    pruned = json.loads(
+        succeed(folder, "prune", "model.keras", "--out", tmp_path / "p.keras", "--sparsity", 0.75, "--json")
+    )
+    assert pruned["sparsity"] == 0.75
+    assert [row["path"] for row in pruned["pruned"]] == ["pointwise/kernel", "hidden/kernel"]
+    assert {"path": "stem/kernel", "reason": "first layer"} in pruned["skipped"]
+    loaded = keras.models.load_model(tmp_path / "p.keras")
+    assert sparsity_of(loaded.get_layer("hidden")) == 0.75
+    assert loaded.optimizer is not None, "still compiled"
+
+    dense = ["export", "model.keras", "--out", tmp_path / "dense.tflite", "--data", "x.npy"]
+    assert "dense.tflite" in succeed(folder, *dense)
+    int8 = [
+        "export",
+        tmp_path / "p.keras",
+        "--out",
+        tmp_path / "int8.tflite",
+        "--quantize",
+        "int8",
+        "--data",
+        "train.npz",
+    ]
+    exported = json.loads(succeed(folder, *int8, "--card", "--json"))
+    assert exported["bytes"] == (tmp_path / "int8.tflite").stat().st_size
+    assert (tmp_path / "int8.tflite.md").exists()
+
+    quick = ["--runs", 5, "--min-seconds", 0.05]
+    files = [tmp_path / "dense.tflite", tmp_path / "int8.tflite"]
+    report = json.loads(succeed(folder, "benchmark", *files, *quick, "--json"))
+    assert len(report["models"]) == 2
+    assert report["models"][1]["speedup"]["median"] > 0
+    printed = succeed(folder, "benchmark", *files, *quick)
+    assert "Inference timings in us: Init:" in printed
+
+
+def test_prune_while_training(folder, tmp_path):
+    out = tmp_path / "trained.keras"
+    arguments = ["prune", "model.keras", "--out", out, "--data", "train.npz", "--epochs", 3, "--granularity", "1x4"]
+    printed = succeed(folder, *arguments, "--sparsity", 0.5)
+    assert "sparsity: 0." in printed
+    loaded, before = keras.models.load_model(out), keras.models.load_model(folder / "model.keras", compile=False)
+    assert sparsity_of(loaded.get_layer("hidden")) == 0.5
+    assert not np.array_equal(loaded.get_layer("stem").kernel.numpy(), before.get_layer("stem").kernel.numpy())
+
+
+def test_dry_run_writes_nothing(folder, tmp_path):
+    printed = succeed(folder, "prune", "model.keras", "--out", tmp_path / "no.keras", "--dry-run", "--skip", "hidden")
+    assert "prunes pointwise/kernel" in printed
+    assert "hidden/kernel: skipped by name" in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_summary(folder):
+    printed = succeed(folder, "summary", "model.keras")
+    for expected in ("hidden", "192 × 20", "3,840", "first layer", "total"):
+        assert expected in printed
+    data = json.loads(succeed(folder, "summary", "model.keras", "--json"))
+    macs = {row["path"].split("/")[0]: row["macs"] for row in data["kernels"]}
+    expected = {"stem": 9 * 2 * 6 * 36, "depthwise": 9 * 6 * 16, "pointwise": 72 * 16, "hidden": 3840, "head": 60}
+    assert macs == expected
+    assert data["macs"] == sum(expected.values())
+
+
+@pytest.mark.parametrize("name", ["demo", "prune", "export", "benchmark", "summary"])
+def test_help_has_an_example(folder, name):
+    assert "Example:" in succeed(folder, name, "--help")
+
+
+def test_version(folder):
+    assert succeed(folder, "--version").strip() == f"tfprune {tfprune.__version__}"
+
+
+@pytest.mark.slow
+def test_demo(tmp_path):
+    done = command(tmp_path, "demo", "--epochs", 1, "--out", "out", "--json")
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = json.loads(done.stdout)
+    assert [row["file"] for row in result["rows"]] == ["dense", "pruned", "pruned_sparse", "pruned_int8"]
+    rows = {row["file"]: row for row in result["rows"]}
+    assert rows["pruned"]["sparsity"] == pytest.approx(0.8 * 96768 / 98192, abs=0.005)
+    assert rows["pruned_sparse"]["bytes"] < 0.4 * rows["dense"]["bytes"]
+    assert rows["pruned"]["gzip_bytes"] < 0.4 * rows["dense"]["gzip_bytes"]
+    assert all(row["accuracy"] > 0.3 and row["median_ms"] > 0 for row in rows.values())
+    assert rows["pruned"]["accuracy"] == rows["pruned_sparse"]["accuracy"]
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert rows["dense"]["sha256"] in card
+    assert "by the interpreter" in (tmp_path / "out" / "pruned.tflite.md").read_text()
+    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    again = command(tmp_path, "demo", "--epochs", 1, "--out", "out")
+    assert again.returncode == 2
+    assert "dense.tflite" in again.stderr
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+
+
+BAD = [
+    (["prune", "missing.keras", "--out", "o.keras"], "There is no file missing.keras"),
+    (["prune", "not.keras", "--out", "o.keras"], "not.keras can't be loaded"),
+    (["prune", "train.npz", "--out", "o.keras"], "does not end in .keras"),
+    (["prune", "model.keras", "--out", "o.h5"], "o.h5 does not end in .keras"),
+    (["prune", "model.keras", "--out", "model.keras"], "model.keras exists"),
+    (["prune", "model.keras", "--out", "nowhere/o.keras"], "There is no folder nowhere"),
+    (["prune", "model.keras", "--out", "o.keras", "--sparsity", "1.5"], "sparsity is 1.5"),
+    (["prune", "model.keras", "--out", "o.keras", "--criterion", "magnitud"], "Did you mean 'magnitude'"),
+    (["prune", "model.keras", "--out", "o.keras", "--granularity", "blok"], "Did you mean 'block'"),
+    (["prune", "model.keras", "--out", "o.keras", "--layer", "hiden"], "Did you mean 'hidden'"),
+    (["prune", "model.keras", "--out", "o.keras", "--data", "missing.npz"], "There is no file missing.npz"),
+    (["prune", "model.keras", "--out", "o.keras", "--data", "not.npz"], "can't be read as arrays"),
+    (["prune", "model.keras", "--out", "o.keras", "--data", "x.npy"], "has no array y or y_train"),
+    (["prune", "model.keras", "--out", "o.keras", "--data", "objects.npy"], "can't be read as arrays"),
+    (["prune", "model.keras", "--out", "o.keras", "--data", "uneven.npz"], "64 samples and y 3"),
+    (["prune", "model.keras", "--out", "o.keras", "--data", "wrong_shape.npz"], "but the model takes (8, 8, 2)"),
+    (["prune", "uncompiled.keras", "--out", "o.keras", "--data", "train.npz"], "is not compiled"),
+    (["prune", "model.keras", "--out", "o.keras", "--data", "train.npz", "--epochs", "0"], "epochs is 0"),
+    (["export", "model.keras", "--out", "o.tflite", "--quantize", "int3"], "Unknown quantization 'int3'"),
+    (["export", "model.keras", "--out", "o.tflite", "--quantize", "int8"], "representative"),
+    (["export", "model.keras", "--out", "not.tflite"], "not.tflite exists"),
+    (["benchmark", "not.tflite"], "not.tflite"),
+    (["benchmark", "missing.tflite"], "missing.tflite"),
+    (["summary", "not.keras"], "can't be loaded"),
+    (["demo", "--dataset", "mnist"], "Unknown dataset 'mnist'"),
+    (["demo", "--sparsity", "2"], "sparsity is 2"),
+    (["demo", "--dataset", "fashion_mnist", "--data-dir", ".", "--out", "d"], "is not a readable idx.gz file"),
+    (["prume"], "prume"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=[f"{a[0]}-{i}" for i, (a, _) in enumerate(BAD)])
+def test_bad_input_is_one_line_and_exit_code_2(folder, arguments, message):
+    before = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    done = command(folder, *arguments)
+    assert done.returncode == 2, (done.stdout, done.stderr[-2000:])
+    assert message in " ".join(done.stderr.split())
+    if arguments[0] != "prume":  # typer draws its own box
+        errors = [line for line in done.stderr.splitlines() if line.startswith("tfprune: error: ")]
+        assert len(errors) == 1
+        assert "Traceback" not in done.stderr
+    assert {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()} == before

@@ -1,0 +1,5 @@
+"""The command line: arguments and printing, nothing else."""
+
+from tfprune.cli.app import main
+
+__all__ = ["main"]

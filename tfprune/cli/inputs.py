@@ -1,0 +1,101 @@
+"""What users hand to the command line: models and data, read safely."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfprune.errors import InputError, nearest
+from tfprune.files import existing_file
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+
+__all__ = ["load_arrays", "load_model", "one_of", "parse_granularity"]
+
+SAFE_KERAS = (3, 15, 1)
+"""The first release in which loading a hostile .keras file is believed to be harmless."""
+
+
+def load_model(path: Path, *, compile_model: bool = False) -> keras.Model:
+    """Return the model in a .keras file, without running code that the file brings along.
+
+    Raises:
+        InputError: If the file is missing, is not a .keras file, can't be loaded safely, or Keras is too old for that.
+    """
+    existing_file(path, ".keras")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import keras
+
+    version = tuple(int(part) for part in keras.__version__.split(".")[:3] if part.isdigit())
+    if version < SAFE_KERAS:
+        raise InputError(
+            f"Keras {keras.__version__} has known holes in loading model files; pip install 'keras>=3.15.1' first."
+        )
+    try:
+        return keras.saving.load_model(path, compile=compile_model, safe_mode=True)
+    except Exception as error:  # whatever a damaged or hostile file makes Keras raise
+        raise InputError(f"{path} can't be loaded: {first_sentence(error)}") from error
+
+
+def load_arrays(path: Path, *keys: str) -> list[NDArray[Any]]:
+    """Return arrays of an .npz file by name; of an .npy file the only one.
+
+    Args:
+        path: The file. Pickled objects in it are refused.
+        *keys: Names of the arrays; each may have alternatives, as in `"x|x_train"`.
+
+    Raises:
+        InputError: If the file is missing or damaged, or lacks one of the arrays.
+    """
+    existing_file(path, ".npz", ".npy")
+    import numpy as np
+
+    try:
+        with open(path, "rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                arrays: dict[str, NDArray[Any]] = {"x": loaded}
+            else:
+                arrays = {name: loaded[name] for name in loaded.files}
+    except Exception as error:  # zip, header and pickle errors of many kinds
+        raise InputError(f"{path} can't be read as arrays: {first_sentence(error)}") from error
+    found = []
+    for key in keys:
+        name = next((name for name in key.split("|") if name in arrays), None)
+        if name is None:
+            raise InputError(f"{path} has no array {key.replace('|', ' or ')}; it has {', '.join(arrays) or 'none'}.")
+        if arrays[name].dtype.kind not in "fiub" or not arrays[name].size:
+            raise InputError(f"The array {name} in {path} is empty or has no numbers; store numbers.")
+        found.append(arrays[name])
+    return found
+
+
+def one_of(value: str | None, allowed: tuple[str, ...], what: str) -> str | None:
+    """Return `value` if it is None or allowed.
+
+    Raises:
+        InputError: If it is neither.
+    """
+    if value is not None and value not in allowed:
+        raise InputError(f"Unknown {what} {value!r}. {nearest(value, allowed)}")
+    return value
+
+
+def parse_granularity(text: str) -> str | tuple[int, int]:
+    """Return `"1x4"` as a block (1, 4), anything else as it is.
+
+    Example:
+        >>> parse_granularity("1x4"), parse_granularity("2:4")
+        ((1, 4), '2:4')
+    """
+    outputs, times, inputs = text.partition("x")
+    return (int(outputs), int(inputs)) if times and outputs.isdigit() and inputs.isdigit() else text
+
+
+def first_sentence(error: Exception) -> str:
+    """Return the first line of an error's message."""
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:300]
