@@ -224,8 +224,8 @@ def facts(demo: Demo, row: DemoRow) -> dict[str, str]:
     return {
         "Trained": f"small_cnn on {demo.dataset}, {demo.epochs} epochs, seed {demo.seed}{callback}",
         "Accuracy": f"{row.accuracy:.1%} of {demo.test_images:,} test images, by the interpreter",
-        "Latency": f"{row.median_ms:.3f} ms (median; p95 {row.p95_ms:.3f}), one thread on {host['cpu']}, {interpreter}; "
-        f"{row.speedup:.2f} × as fast as dense.tflite",
+        "Latency": f"{row.median_ms:.3f} ms (median; p95 {row.p95_ms:.3f}), one thread on {host['cpu']}, "
+        f"{interpreter}; {row.speedup:.2f} × as fast as dense.tflite",
         "Made by": demo.command,
     }
 
@@ -244,8 +244,8 @@ def card(demo: Demo) -> str:
         "255; outputs are ten class probabilities.",
         "\n".join([head, "|" + " --- |" * 8, *rows]),
         f"Accuracy is the interpreter's on {demo.test_images:,} test images (± {error:.1%}, 95 %). Latency is the "
-        f"median of one inference, one thread, files interleaved, on {host['cpu']}; the speed-up is the median "
-        "ratio to `dense.tflite` within rounds. `pruned_sparse.tflite` holds the numbers of `pruned.tflite` in the sparse "
+        f"median of one inference, one thread, files interleaved, on {host['cpu']}; the speed-up is the median ratio "
+        "to `dense.tflite` within rounds. `pruned_sparse.tflite` holds the numbers of `pruned.tflite` in the sparse "
         "encoding. Zeros alone make no dense kernel faster: these pruned files are smaller, not quicker.",
         f"Made by `{demo.command}` with tfprune {host['tfprune']}, {host['interpreter']} "
         f"{host['versions'][host['interpreter']]}, Python {host['python']}. Each file has a card of its own beside it; "
