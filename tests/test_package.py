@@ -56,6 +56,11 @@ def test_importing_loads_neither_tensorflow_nor_keras(run_python, module):
     assert json.loads(run_python(code).stdout) == []
 
 
+def test_another_backend_is_refused_in_one_sentence(run_python):
+    done = run_python("import tfprune; tfprune.PruneCallback", check=False, KERAS_BACKEND="numpy")
+    assert "set KERAS_BACKEND=tensorflow" in done.stderr.splitlines()[-1]
+
+
 def test_callbacks_at_the_top_level_are_the_packages():
     root = Path(tfprune.__file__).parents[1]
     link = root / "callbacks"

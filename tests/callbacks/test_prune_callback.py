@@ -254,6 +254,36 @@ def test_weights_written_at_the_very_end_are_pruned_too(data):
     assert_pruned(model, 0.8)
 
 
+@pytest.mark.parametrize("order", ["export first", "export last"])
+def test_the_exported_file_is_of_the_final_weights(data, tmp_path, order):
+    model = small_model()
+    stop = callbacks.EarlyStopping("score", mode="max", patience=9, restore_best_weights=True)
+    export = tfprune.TFLiteExportCallback(tmp_path / "m.tflite", parity_data=data[0][:4])
+    rest = [quiet(0.8), Scripted(best=0), stop]
+    fit(model, data, *([export, *rest] if order == "export first" else [*rest, export]), epochs=6)
+    assert_pruned(model, 0.8)
+    zeros = sum(int(np.sum(w.numpy() == 0)) for w in model.weights if len(w.shape) > 1)
+    assert export.result.sparsity == pytest.approx(
+        zeros / sum(w.numpy().size for w in model.weights if len(w.shape) > 1), abs=0.02
+    )
+    (scores,) = tfprune.benchmark.predict(tmp_path / "m.tflite", data[0][:8])
+    np.testing.assert_allclose(scores, model.predict(data[0][:8], verbose=0), atol=1e-5)
+
+
+def test_shared_and_nested_layers_are_pruned_once(data):
+    inner = keras.Sequential(
+        [keras.Input((12,)), layers.Dense(12, name="d1"), layers.Dense(12, name="d2")], name="inner"
+    )
+    inputs = keras.Input((8, 8, 2))
+    x = layers.Dense(12, name="first")(layers.Flatten()(inputs))
+    model = keras.Model(inputs, layers.Dense(3, activation="softmax", name="last")(inner(inner(x))))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    pruner = quiet(0.75)
+    fit(model, data, pruner)
+    assert [target.path for target in pruner.pruner.targets] == ["inner/d1/kernel", "inner/d2/kernel"]
+    assert [sparsity_of(layer) for layer in inner.layers] == [0.75, 0.75]
+
+
 def test_the_users_own_constraint_is_kept_and_restored(data):
     model = small_model()
     own = keras.constraints.NonNeg()

@@ -9,7 +9,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-__all__ = ["MaskConstraint", "attach", "detach"]
+from tfprune.errors import InputError
+
+__all__ = ["MaskConstraint", "attach", "detach", "read"]
+
+if keras.backend.backend() != "tensorflow":
+    raise InputError(
+        f"Keras runs on {keras.backend.backend()!r}, tfprune on TensorFlow; "
+        "set KERAS_BACKEND=tensorflow before Keras is imported."
+    )
 
 
 class MaskConstraint(keras.constraints.Constraint):  # type: ignore[misc]
