@@ -21,7 +21,7 @@ def folder_of_the_example(request, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def names_of_the_example(doctest_namespace):
     import keras
     import numpy as np

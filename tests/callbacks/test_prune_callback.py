@@ -356,6 +356,26 @@ def test_schedules(data, schedule):
     assert_pruned(model, 0.6)
 
 
+def test_a_schedule_longer_than_the_training_is_said_before_it(data, capsys):
+    schedule = PolynomialDecay(0, 0.8, begin=0, end=1000)
+    with pytest.warns(UserWarning, match="before the end of its schedule"):
+        fit(small_model(), data, PruneCallback(schedule=schedule))
+    assert "ends at step 1000, but this training has 24 steps" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize("schedule", ["polynomial", StepSchedule([(0.8, 0.5)]), lambda step: 0.8])
+def test_one_epoch_of_unknown_length(data, schedule):
+    dataset = tf.data.Dataset.from_generator(
+        lambda: iter([(data[0][:32], data[1][:32])] * 3),
+        output_signature=(tf.TensorSpec((None, 8, 8, 2)), tf.TensorSpec((None,), tf.int64)),
+    )
+    model = small_model()
+    with pytest.warns(UserWarning, match="before the end of its schedule"):
+        model.fit(dataset, epochs=1, verbose=0, shuffle=False, callbacks=[quiet(schedule=schedule)])
+    assert_pruned(model, 0.8)
+
+
 def test_shorter_than_the_frequency(data):
     model = small_model()
     fit(model, data, quiet(0.8, frequency=1000), epochs=1)

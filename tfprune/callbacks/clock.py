@@ -57,14 +57,17 @@ class Clock:
         return None if self.batches is None else max(round(self.batches / self._accumulation), 1)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Note that an epoch begins; the length of the one before is known now."""
-        if self.batches is None and self._batch:
-            self.batches = self._batch
+        """Note that an epoch begins."""
         self._epoch, self._batch = epoch, 0
 
     def end_batch(self, batch: int) -> None:
         """Note that the batch with this number in the epoch has been trained on."""
         self._batch = batch + 1
+
+    def end_epoch(self) -> None:
+        """Note that an epoch has ended; its length is that of all others, if the data did not say it."""
+        if self.batches is None and self._batch:
+            self.batches = self._batch
 
     @property
     def epoch_is_over(self) -> bool:

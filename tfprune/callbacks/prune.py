@@ -131,17 +131,16 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self.pruner.start(strategy=self.model.distribute_strategy)
         self._resolve()
         if self.verbose:
-            print(describe(self.pruner))
+            print(describe(self.pruner, self._clock.total_steps))
             if self._keepers:
                 print(f"  {self._keepers}: compare only epochs that have the final sparsity")
         if self.log_dir is not None:
             self._writer = tf.summary.create_file_writer(str(self.log_dir))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Learn the length of an epoch where the data did not say it."""
+        """Keep early stopping from counting while the sparsity still rises."""
         clock, _ = self._running()
         clock.begin_epoch(epoch)
-        self._resolve()
         if not self._reached:
             self._keepers.hold()
 
@@ -176,8 +175,10 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
             self.pruner.mask_averages(optimizers_of(self.model))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Report the sparsity to `History` and TensorBoard."""
-        _, pruner = self._running()
+        """Report the sparsity to `History` and TensorBoard; learn the length of an epoch if the data did not say it."""
+        clock, pruner = self._running()
+        clock.end_epoch()
+        self._resolve()
         self._check_constraints_work()
         pruner.mask_averages(optimizers_of(self.model))
         if logs is not None:

@@ -32,7 +32,8 @@ def load_model(path: Path, *, compile_model: bool = False) -> keras.Model:
     version = tuple(int(part) for part in keras.__version__.split(".")[:3] if part.isdigit())
     if version < SAFE_KERAS:
         raise InputError(
-            f"Keras {keras.__version__} has known holes in loading model files; pip install 'keras>=3.15.1' first."
+            f"Keras {keras.__version__} has known holes in loading model files; pip install 'keras>=3.15.1' first "
+            "(it needs Python 3.11 or newer)."
         )
     try:
         return keras.saving.load_model(path, compile=compile_model, safe_mode=True)

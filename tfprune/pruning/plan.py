@@ -16,11 +16,12 @@ COUNTED_ONLY = {"bias": "biases", "normalisation": "normalisation weights", "vec
 NAMES_SHOWN = 6
 
 
-def describe(pruner: Pruner) -> str:
+def describe(pruner: Pruner, total_steps: int | None = None) -> str:
     """Return what a pruner prunes, when, and what it leaves alone and why.
 
     Args:
         pruner: A pruner; its schedule may still be in fractions of training.
+        total_steps: Length of the training in optimizer updates, if it is known.
     """
     rule, schedule = pruner.rule, pruner.schedule
     size = sum(target.size for target in pruner.targets)
@@ -32,6 +33,11 @@ def describe(pruner: Pruner) -> str:
         f"{final} sparsity ({rule.criterion}, {rule.granularity}, {rule.scope}, {schedule})",
         f"  prunes {names([target.path for target in pruner.targets])}",
     ]
+    if total_steps is not None and schedule.end_step is not None and schedule.end_step >= total_steps:
+        lines.append(
+            f"  NOTE   the schedule ends at step {schedule.end_step}, but this training has {total_steps} steps; what "
+            "is missing then goes in one step at the end, with no training after it"
+        )
     by_reason: dict[str, list[Skipped]] = defaultdict(list)
     for entry in pruner.skipped:
         by_reason[entry.reason].append(entry)
