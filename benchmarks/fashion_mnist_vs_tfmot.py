@@ -192,9 +192,8 @@ def table(content: dict[str, Any]) -> str:
             if found:
                 accuracy = spread([r["accuracy"] for r in found])
                 zeros = sorted({f"{100 * r['counted_sparsity']:.3f}" for r in found})
-                seconds = statistics.mean(r["seconds"] for r in found)
-                rows.append([f"{sparsity:.0%}", name, accuracy, ", ".join(zeros), f"{seconds:.0f}", len(found)])
-    headers = ["sparsity", "library", "test accuracy, %", "counted zeros, %", "training, s", "seeds"]
+                rows.append([f"{sparsity:.0%}", name, accuracy, ", ".join(zeros), len(found)])
+    headers = ["sparsity", "library", "test accuracy, %", "counted zeros, %", "seeds"]
     settings = ", ".join(f"{content['settings'][name]} {name}" for name in SETTINGS)
     return f"{markdown(headers, rows)}\n\nMean ± standard deviation over seeds; {settings}, batches of {BATCH}."
 

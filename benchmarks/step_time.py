@@ -1,12 +1,12 @@
 """Step time while pruning ÷ plain step time, for tfprune and for TFMOT, and what pruning adds to a checkpoint.
 
-Each library runs in a process of its own, with its own Keras, on the same two networks and the same random data. The
-variants (plain, and pruned with an update every 100, 10 and 1 steps) are one long `fit` each, in a thread each, but
-only one computes at a time: after every 25 steps it hands over to the next. So a busy moment of the machine meets all
-of them. Everything between the beginning of a step and the beginning of the 25th after it counts, callbacks and ends of
-epochs included; the first 25 steps, with tracing, do not. The ratio is taken over 100 steps each, and its median
-reported, beside that of the CPU time, which other processes disturb less. The sparsity rises all the time (from 50 %
-towards 80 %, ten times later than the training ends), so that each update changes the masks.
+Each library runs in a process of its own, with its own Keras, on the same two networks and the same random data. In it
+every variant (plain, plain again as a control, and pruned with an update every 100, 10 and 1 steps) has a model, a
+callback list and Keras' own compiled train function, driven step by step as `fit` does. The variants take turns, ten
+steps each, so a busy moment of the machine meets all of them. A step is callbacks and train function; the first turn,
+with tracing, does not count. The ratio is that of the sums over 100 steps, so that it holds an update every 100 steps;
+its median is reported. The sparsity rises all the time (from 50 % towards 80 %, ten times later than the steps end), so
+that each update changes the masks.
 
 Goals for tfprune: at most 1.02, 1.03 and 1.10; no variables added.
 
@@ -15,11 +15,8 @@ Goals for tfprune: at most 1.02, 1.03 and 1.10; no variables added.
 
 from __future__ import annotations
 
-import collections
-import concurrent.futures
 import statistics
 import tempfile
-import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -33,43 +30,18 @@ from libraries import LIBRARIES, Library, Ramp, child_task, load, start
 FREQUENCIES = (100, 10, 1)
 GOALS = {100: 1.02, 10: 1.03, 1: 1.10}
 BATCH = 128
-STEPS_IN_BLOCK = 25
-BLOCKS_IN_GROUP = 4
-STEPS_IN_EPOCH = 100
+STEPS_IN_TURN = 10
+TURNS_IN_GROUP = 10
+STEPS_OF_DATA = 20
 PRUNED = ("conv_2", "conv_3", "hidden")
 
 
 @dataclass(frozen=True)
 class Block:
-    """Wall time and CPU time of a few steps, in seconds."""
+    """Wall time and CPU time of a few steps, in seconds; CPU time is that of all threads."""
 
     wall: float
     cpu: float
-
-
-class Turns:
-    """Lets threads compute in turn, one at a time."""
-
-    def __init__(self, count: int) -> None:
-        self._order = collections.deque(range(count))
-        self._changed = threading.Condition()
-
-    def take(self, who: int) -> None:
-        """Wait until it is this thread's turn."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._order[0] == who)
-
-    def give(self, who: int) -> None:
-        """Hand over to the next thread."""
-        with self._changed:
-            self._order.rotate(-1)
-            self._changed.notify_all()
-
-    def leave(self, who: int) -> None:
-        """Take no more turns."""
-        with self._changed:
-            self._order.remove(who)
-            self._changed.notify_all()
 
 
 def convolutional(keras: Any) -> Any:
@@ -105,26 +77,43 @@ def make_data(steps: int) -> tuple[Any, Any]:
     return rng.random((steps * BATCH, 28, 28, 1), dtype=np.float32), rng.integers(0, 10, steps * BATCH)
 
 
-def make_timer(keras: Any, turns: Turns, who: int) -> Any:
-    """Return a callback, to be the first in the list, that takes turns and times blocks of steps."""
+class Driver:
+    """A training that is driven step by step, as `fit` does it.
 
-    class Timer(keras.callbacks.Callback):
-        def __init__(self) -> None:
-            super().__init__()
-            self.blocks: list[Block] = []
-            self.steps = 0
+    Args:
+        library: The library.
+        network: Name of the network.
+        frequency: Steps between mask updates; None is without pruning.
+        data: Images and labels.
+        total_steps: Length of the training.
+    """
 
-        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-            if self.steps % STEPS_IN_BLOCK == 0:
-                if self.steps:
-                    now = Block(time.perf_counter() - self.begin.wall, time.process_time() - self.begin.cpu)
-                    self.blocks.append(now)
-                    turns.give(who)
-                    turns.take(who)
-                self.begin = Block(time.perf_counter(), time.process_time())
-            self.steps += 1
+    def __init__(
+        self, library: Library, network: str, frequency: int | None, data: tuple[Any, Any], total_steps: int
+    ) -> None:
+        import tensorflow as tf
 
-    return Timer()
+        self.model, callbacks = make_model(library, network, frequency, total_steps)
+        self.model.optimizer.build(self.model.trainable_variables)
+        if library.keras.__version__.startswith("3"):
+            self.model._symbolic_build(data_batch=tuple(array[:BATCH] for array in data))
+        steps = {"epochs": 1, "steps": total_steps}
+        self.callbacks = library.keras.callbacks.CallbackList(callbacks, model=self.model, **steps)
+        self.model.make_train_function()
+        self.batches = iter(tf.data.Dataset.from_tensor_slices(data).batch(BATCH).cache().repeat().prefetch(2))
+        self.callbacks.on_train_begin()
+        self.callbacks.on_epoch_begin(0)
+        self.done = 0
+
+    def turn(self) -> Block:
+        """Make a few steps; return what they took."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        for _ in range(STEPS_IN_TURN):
+            self.callbacks.on_train_batch_begin(self.done)
+            logs = self.model.train_function(self.batches)
+            self.callbacks.on_train_batch_end(self.done, logs)
+            self.done += 1
+        return Block(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def make_model(library: Library, network: str, frequency: int | None, total_steps: int) -> tuple[Any, list[Any]]:
@@ -144,42 +133,27 @@ def fit(model: Any, data: tuple[Any, Any], epochs: int, callbacks: list[Any]) ->
     model.fit(*data, batch_size=BATCH, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
 
 
-def take_part(
-    library: Library, network: str, frequency: int | None, data: tuple[Any, Any], epochs: int, turns: Turns, who: int
-) -> list[Block]:
-    """Train one variant in turns with others, and return its times."""
-    turns.take(who)
-    try:
-        model, callbacks = make_model(library, network, frequency, epochs * len(data[1]) // BATCH)
-        timer = make_timer(library.keras, turns, who)
-        fit(model, data, epochs, [timer, *callbacks])
-        return timer.blocks[1:]
-    finally:
-        turns.leave(who)
-
-
-def compare(library: Library, network: str, data: tuple[Any, Any], epochs: int) -> list[dict[str, Any]]:
-    """Return times and ratios for each frequency, from interleaved trainings."""
+def compare(library: Library, network: str, data: tuple[Any, Any], steps: int) -> list[dict[str, Any]]:
+    """Return times and ratios for each variant, from interleaved trainings; the first is the control."""
     library.keras.backend.clear_session()
-    variants = (None, *FREQUENCIES)
-    turns = Turns(len(variants))
-    with concurrent.futures.ThreadPoolExecutor(len(variants)) as pool:
-        futures = [
-            pool.submit(take_part, library, network, frequency, data, epochs, turns, who)
-            for who, frequency in enumerate(variants)
-        ]
-        plain, *pruned = [groups(future.result()) for future in futures]
+    variants = (None, None, *FREQUENCIES)
+    drivers = [Driver(library, network, frequency, data, steps + STEPS_IN_TURN) for frequency in variants]
+    turns: list[list[Block]] = [[] for _ in variants]
+    for number in range(steps // STEPS_IN_TURN + 1):
+        for index in sorted(range(len(variants)), key=lambda i: (i + number) % len(variants)):
+            turns[index].append(drivers[index].turn())
+    plain, *others = [groups(blocks[1:]) for blocks in turns]
     return [
-        {"frequency": frequency, **summarise(plain, times), **first_steps(library, network, frequency, data, epochs)}
-        for frequency, times in zip(FREQUENCIES, pruned, strict=True)
+        {"frequency": frequency, **summarise(plain, times), **(first_steps(library, network, frequency, data))}
+        for frequency, times in zip(variants[1:], others, strict=True)
     ]
 
 
 def groups(blocks: list[Block]) -> list[Block]:
-    """Return the mean time of a step in every group of consecutive blocks."""
-    whole = range(0, len(blocks) - BLOCKS_IN_GROUP + 1, BLOCKS_IN_GROUP)
-    steps = STEPS_IN_BLOCK * BLOCKS_IN_GROUP
-    chunks = [blocks[first : first + BLOCKS_IN_GROUP] for first in whole]
+    """Return the mean time of a step in every group of consecutive turns."""
+    whole = range(0, len(blocks) - TURNS_IN_GROUP + 1, TURNS_IN_GROUP)
+    steps = STEPS_IN_TURN * TURNS_IN_GROUP
+    chunks = [blocks[first : first + TURNS_IN_GROUP] for first in whole]
     return [Block(sum(b.wall for b in chunk) / steps, sum(b.cpu for b in chunk) / steps) for chunk in chunks]
 
 
@@ -195,9 +169,9 @@ def summarise(plain: list[Block], pruned: list[Block]) -> dict[str, Any]:
     }
 
 
-def first_steps(library: Library, network: str, frequency: int, data: tuple[Any, Any], rounds: int) -> dict[str, Any]:
+def first_steps(library: Library, network: str, frequency: int | None, data: tuple[Any, Any]) -> dict[str, Any]:
     """Return how much longer a `fit` of one step takes with pruning, from alternating runs."""
-    pairs = [[first_step(library, network, f, data) for f in (None, frequency)] for _ in range(min(rounds, 5))]
+    pairs = [[first_step(library, network, f, data) for f in (None, frequency)] for _ in range(3)]
     return {
         "first_step_ratio": statistics.median(pruned / plain for plain, pruned in pairs),
         "first_steps_s": pairs,
@@ -236,11 +210,11 @@ def measure(name: str, task: dict[str, Any]) -> dict[str, Any]:
     """Measure one library; runs in a process of its own."""
     warnings.filterwarnings("ignore", "Training ended at")  # the ramp is meant to be longer than the training
     library = load(name)
-    data = make_data(STEPS_IN_EPOCH)
+    data = make_data(STEPS_OF_DATA)
     return {
         network: {
             "parameters": NETWORKS[network](library.keras).count_params(),
-            "times": compare(library, network, data, task["epochs"]),
+            "times": compare(library, network, data, task["steps"]),
             "checkpoint": {
                 "plain": checkpoint(library, network, data, pruned=False),
                 "pruned": checkpoint(library, network, data, pruned=True),
@@ -258,18 +232,18 @@ def times_table(results: dict[str, Any]) -> str:
     ]  # fmt: skip
     rows = [
         [
-            f"{network}, {times['frequency']} steps",
+            f"{network}, {times['frequency']} steps" if times["frequency"] else f"{network}, plain again",
             name,
             f"{times['plain_ms']:.1f}",
             f"{times['pruned_ms']:.1f}",
             f"**{times['step_ratio']:.3f}**",
             f"{min(times['step_ratios']):.3f} – {max(times['step_ratios']):.3f}",
             f"{times['cpu_ratio']:.3f}",
-            f"≤ {GOALS[times['frequency']]:.2f}" if name == "tfprune" else "",
+            f"≤ {GOALS[times['frequency']]:.2f}" if name == "tfprune" and times["frequency"] else "",
             f"{times['first_step_ratio']:.2f}",
         ]
         for network in NETWORKS
-        for index in range(len(FREQUENCIES))
+        for index in range(1 + len(FREQUENCIES))
         for name in LIBRARIES
         for times in [results[name][network]["times"][index]]
     ]
@@ -299,10 +273,10 @@ def checkpoint_table(results: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--epochs", type=int, default=9, help=f"epochs of {STEPS_IN_EPOCH} steps")
+    parser.add_argument("--steps", type=int, default=1000, help="steps of each variant, a multiple of 100")
     arguments = parser.parse_args()
     made = environment()
-    task = {"epochs": 2 if arguments.quick else arguments.epochs}
+    task = {"steps": 100 if arguments.quick else arguments.steps}
     results = {name: start(__file__, name, task) for name in LIBRARIES}
     tables = f"{times_table(results)}\n\n{checkpoint_table(results)}"
     report(destination(arguments, "step_time"), {"environment": made, "task": task, "results": results}, tables)

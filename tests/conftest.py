@@ -12,7 +12,24 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from support import ROOT
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_autotune():
+    """Take autotuning out of the data of `fit`: TensorFlow 2.21 can hang for good when it frees such an iterator."""
+    original = ArrayDataAdapter.get_tf_dataset
+
+    def without(self):
+        settings = tf.data.Options()
+        settings.autotune.enabled = False
+        return original(self).with_options(settings)
+
+    ArrayDataAdapter.get_tf_dataset = without
+    yield
+    ArrayDataAdapter.get_tf_dataset = original
 
 
 @pytest.fixture(autouse=True)
