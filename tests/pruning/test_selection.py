@@ -8,7 +8,7 @@ from support import small_model
 
 from tfprune.errors import InputError
 from tfprune.granularity import Block, Weight
-from tfprune.pruning import select
+from tfprune.pruning import Pruner, select
 
 
 def chosen(model, **options):
@@ -123,6 +123,14 @@ def test_every_layer_with_a_kernel(layer, shape, kernels):
     targets, _ = chosen(model)
     assert targets
     assert {path.rsplit("/", 1)[1] for path in targets} == kernels
+    model.compile("sgd", "mse")
+    pruner = Pruner(model, 0.5, schedule="constant")
+    pruner.start(total_steps=2)
+    for step in range(2):
+        pruner.update(step)
+        model.train_on_batch(np.ones((2, *shape), "float32"), np.ones((2, 2), "float32"))
+        assert pruner.measure() >= pruner.sparsity
+    assert pruner.finish() == pytest.approx(0.5, abs=0.02)
 
 
 def test_attention_and_embedding():

@@ -144,10 +144,16 @@ def prune_layer(
         >>> prune_layer(layer, 0.5).sparsity
         0.5
     """
-    pattern = granularities.get(granularity)
-    rule = Rule(criteria.get(criterion), pattern, scopes.get(scope), seed)
-    check_amount(amount, threshold, pattern.max_sparsity)
-    return apply_once(rule, select(layer, layers=[layer], granularity=pattern), amount, threshold)
+    return prune(
+        layer,
+        amount,
+        threshold=threshold,
+        criterion=criterion,
+        granularity=granularity,
+        scope=scope,
+        layers=[layer],
+        seed=seed,
+    )
 
 
 def random_prune(model: keras.Model, amount: float, *, seed: int = 0, **choices: Any) -> Pruned:
