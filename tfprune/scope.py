@@ -62,9 +62,10 @@ def nth_lowest(scores: NDArray[np.floating], n: int) -> Any:
     The lowest ones, as the scores of weights that are zero already, are set aside first: partitioning an array of many
     equal numbers takes ten times as long.
     """
-    above = scores[scores > scores.min()]
+    lowest = scores.min()
+    above = scores.take(np.flatnonzero(scores > lowest))  # five times as fast as indexing with the comparison
     equal = len(scores) - len(above)
-    return scores.min() if n < equal else np.partition(above, n - equal)[n - equal]
+    return lowest if n < equal else np.partition(above, n - equal)[n - equal]
 
 
 class Scope(Configurable, abc.ABC):

@@ -45,6 +45,9 @@ class Clock:
         self._epoch = 0
         self._batch = 0
         self._before: dict[int, int] | None = None
+        self._found: keras.optimizers.Optimizer | None = None
+        steps = [getattr(optimizer, "gradient_accumulation_steps", None) for optimizer in optimizers_of(model)]
+        self._accumulation = next((int(count) for count in steps if count), 1)
 
     @property
     def total_steps(self) -> int | None:
@@ -86,13 +89,9 @@ class Clock:
 
     def _optimizer(self) -> keras.optimizers.Optimizer | None:
         """Return the optimizer that updates the variables; None if there is none, or none is built yet."""
-        for optimizer in optimizers_of(self.model):
-            known: list[Any] = getattr(optimizer, "_trainable_variables", [])
-            if any(id(variable) in self._variables for variable in known):
-                return optimizer
-        return None
-
-    @property
-    def _accumulation(self) -> int:
-        steps = [getattr(optimizer, "gradient_accumulation_steps", None) for optimizer in optimizers_of(self.model)]
-        return next((int(count) for count in steps if count), 1)
+        if self._found is None:
+            for optimizer in optimizers_of(self.model):
+                known: list[Any] = getattr(optimizer, "_trainable_variables", [])
+                if any(id(variable) in self._variables for variable in known):
+                    self._found = optimizer
+        return self._found

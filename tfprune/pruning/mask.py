@@ -23,21 +23,31 @@ if keras.backend.backend() != "tensorflow":
 class MaskConstraint(keras.constraints.Constraint):  # type: ignore[misc]
     """Sets removed weights to zero, after the user's own constraint if there is one.
 
-    The mask is a TensorFlow variable that no layer tracks: changing it retraces nothing, and no checkpoint holds it.
+    The mask is a TensorFlow variable that no layer tracks: changing it retraces nothing, and no checkpoint holds it. It
+    has the kernel's dtype, 1 for a kept weight and 0 for a removed one, because the product that also turns NaN × 0
+    into 0 is almost twice as fast as a choice by a bool.
 
     Args:
         shape: Shape of the kernel.
+        dtype: Its dtype.
         inner: The constraint that the variable had before.
     """
 
-    def __init__(self, shape: tuple[int, ...], inner: Any = None) -> None:
-        self.mask = tf.Variable(tf.ones(shape, dtype=tf.bool), trainable=False, name="mask")
+    def __init__(self, shape: tuple[int, ...], dtype: str = "float32", inner: Any = None) -> None:
+        self.mask = tf.Variable(tf.ones(shape, dtype=dtype), trainable=False, name="mask")
         self.inner = inner
 
     def __call__(self, w: Any) -> Any:
         """Return `w` with the removed weights set to zero."""
-        value = keras.ops.convert_to_tensor(w if self.inner is None else self.inner(w))
-        return tf.where(self.mask, value, tf.zeros_like(value))
+        return self.masked(w if self.inner is None else self.inner(w))
+
+    def masked(self, w: Any) -> Any:
+        """Return `w`, a tensor or variable of the kernel's shape, with the removed weights set to zero."""
+        return tf.math.multiply_no_nan(keras.ops.convert_to_tensor(w), self.mask)
+
+    def holds(self, w: Any) -> bool:
+        """Whether all removed weights of `w` are zero."""
+        return not bool(tf.reduce_any((self.mask == 0) & (keras.ops.convert_to_tensor(w) != 0)))
 
 
 def attach(variable: keras.Variable, strategy: tf.distribute.Strategy) -> MaskConstraint:
@@ -47,7 +57,7 @@ def attach(variable: keras.Variable, strategy: tf.distribute.Strategy) -> MaskCo
     """
     detach(variable)
     with strategy.scope():
-        constraint = MaskConstraint(tuple(variable.shape), variable.constraint)
+        constraint = MaskConstraint(tuple(variable.shape), variable.dtype, variable.constraint)
     variable.constraint = constraint
     return constraint
 

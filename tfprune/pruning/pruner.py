@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -130,6 +130,7 @@ class Pruner:
         self.sparsity = 0.0
         self._constraints: list[MaskConstraint] = []
         self._last_update: int | None = None
+        self._write: Callable[[Sequence[tf.Tensor]], None] = self._write_masks
         for target in self.targets:
             check_finite(target.path, read(target.variable))
             if target.sparsity is not None and target.sparsity > pattern.max_sparsity:
@@ -160,6 +161,9 @@ class Pruner:
         strategy = strategy or tf.distribute.get_strategy()
         self._constraints = [attach(target.variable, strategy) for target in self.targets]
         self._last_update = None
+        self._write = self._write_masks
+        if strategy.num_replicas_in_sync == 1:  # one call for all kernels instead of several for each
+            self._write = tf.function(self._write_masks, autograph=False)
 
     def resolve(self, total_steps: int, steps_per_epoch: int | None = None) -> None:
         """Fill the length of training into the schedule."""
@@ -190,16 +194,16 @@ class Pruner:
     def apply(self) -> None:
         """Set the removed weights to zero, for training loops that update weights without a Keras optimizer."""
         for target, constraint in zip(self.targets, self._constraints, strict=True):
-            target.variable.assign(tf.where(constraint.mask, target.variable, 0))
+            target.variable.assign(constraint.masked(target.variable))
 
     def mask_averages(self, optimizers: Iterable[keras.optimizers.Optimizer]) -> None:
         """Set the removed weights to zero in the moving averages that optimizers keep (`use_ema`)."""
-        masks = {id(t.variable): c.mask for t, c in zip(self.targets, self._constraints, strict=True)}
+        constraints = {id(t.variable): c for t, c in zip(self.targets, self._constraints, strict=True)}
         for optimizer in optimizers:
             averages = getattr(optimizer, "_model_variables_moving_average", [])
             for variable, average in zip(optimizer._trainable_variables, averages, strict=False):
-                if average is not None and id(variable) in masks:
-                    average.assign(tf.where(masks[id(variable)], average, 0))
+                if average is not None and id(variable) in constraints:
+                    average.assign(constraints[id(variable)].masked(average))
 
     def finish(self) -> float:
         """Make the final masks, whatever the weights are now, take the constraints off, and check that zeros hold.
@@ -240,10 +244,7 @@ class Pruner:
 
     def holds(self) -> bool:
         """Whether every removed weight is zero now."""
-        return not any(
-            bool(tf.reduce_any(tf.logical_and(~constraint.mask, tf.not_equal(target.variable, 0))))
-            for target, constraint in zip(self.targets, self._constraints, strict=True)
-        )
+        return all(c.holds(t.variable) for t, c in zip(self.targets, self._constraints, strict=True))
 
     def _set_masks(self, sparsity: float) -> None:
         final = self.schedule.final_sparsity
@@ -253,8 +254,11 @@ class Pruner:
         except SparsityError:
             self.detach()
             raise
-        for constraint, mask in zip(self._constraints, masks, strict=True):
-            constraint.mask.assign(mask)
-        self.apply()
+        self._write([tf.convert_to_tensor(mask) for mask in masks])
         kept = sum(int(np.count_nonzero(mask)) for mask in masks)
         self.sparsity = 1.0 - kept / sum(target.size for target in self.targets)
+
+    def _write_masks(self, masks: Sequence[tf.Tensor]) -> None:
+        for constraint, mask in zip(self._constraints, masks, strict=True):
+            constraint.mask.assign(tf.cast(mask, constraint.mask.dtype))
+        self.apply()
