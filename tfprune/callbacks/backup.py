@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from tfprune.files import atomic_path
-from tfprune.pruning.walk import walk
+from tfprune.graph.tree import walk
 
 __all__ = ["BackupAndRestore"]
 

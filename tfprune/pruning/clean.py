@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from tfprune.pruning.mask import detach
-from tfprune.pruning.walk import own_variables, walk
+from tfprune.graph.tree import own_variables, walk
 
 __all__ = ["strip"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import keras
 
-from tfprune.pruning.walk import walk
+from tfprune.graph.tree import walk
 
 __all__ = ["first_and_last"]
 

@@ -17,7 +17,7 @@ from tfprune.errors import InputError
 from tfprune.granularity import Weight
 from tfprune.pruning.mask import read
 from tfprune.pruning.selection import find_kernels, select
-from tfprune.pruning.walk import walk
+from tfprune.graph.tree import walk
 
 __all__ = ["KernelRow", "Summary", "summarise", "summary"]
 

@@ -1,0 +1,152 @@
+"""`tfprune.graph.trace(model)`: what a model is made of, and what of it can be removed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+from rich.text import Text
+
+from tfprune.graph.cut import Cut
+from tfprune.graph.groups import ChannelGroup, find_groups
+from tfprune.graph.labels import Resolved
+from tfprune.graph.node import Node
+from tfprune.graph.propagate import propagate
+from tfprune.graph.trace import Trace, trace_calls
+from tfprune.graph.walk import Term, Walk
+
+__all__ = ["Graph", "trace"]
+
+
+class Graph:
+    """A model as a flat graph of operations, with its channel groups.
+
+    Make one with `trace`. The model is only read.
+
+    Attributes:
+        model: The model.
+        nodes: Its operations, nested and composite ones opened, in the order in which they can run.
+        groups: Its channel groups.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+        self._trace = trace_calls(model)
+        self._walk = propagate(self._trace)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The operations, in the order in which they can run."""
+        return tuple(self._trace.nodes)
+
+    @cached_property
+    def groups(self) -> tuple[ChannelGroup, ...]:
+        """The channel groups, in the order in which their channels are made."""
+        return find_groups(self._walk, self._resolved)
+
+    @property
+    def prunable(self) -> tuple[ChannelGroup, ...]:
+        """The groups of which something can be removed."""
+        return tuple(group for group in self.groups if group.prunable)
+
+    @property
+    def opaque(self) -> tuple[Node, ...]:
+        """The operations into which nobody can look, with the reason in `opaque`."""
+        return tuple(node for node in self.nodes if node.opaque)
+
+    def group(self, name: str) -> ChannelGroup:
+        """Return the group of that name."""
+        from tfprune.errors import InputError, nearest
+
+        for group in self.groups:
+            if group.name == name:
+                return group
+        raise InputError(f"There is no channel group {name!r}. {nearest(name, [group.name for group in self.groups])}")
+
+    def cut(self, removed: Iterable[int] | NDArray[np.integer]) -> Cut:
+        """Return what is left when some channels are gone.
+
+        Args:
+            removed: Labels of the channels, from `ChannelGroup.labels`.
+        """
+        return Cut(self._walk, self._resolved.removed(int(label) for label in removed))
+
+    @property
+    def trace(self) -> Trace:
+        """The calls, with the model's inputs and outputs."""
+        return self._trace
+
+    @property
+    def walk(self) -> Walk:
+        """The labels of all tensors and variables."""
+        return self._walk
+
+    @cached_property
+    def _resolved(self) -> Resolved:
+        return self._walk.labels.resolve()
+
+    def __str__(self) -> str:
+        lines = [f"{self.model.name}: {len(self.nodes)} operations, {len(self.groups)} channel groups"]
+        lines += [f"  {line}" for group in self.groups for line in str(group).splitlines()]
+        lines += [f"  opaque {node.path} ({node.kind}): {node.opaque}" for node in self.opaque]
+        return "\n".join(lines)
+
+    def table(self) -> Table:
+        """Return a rich table of the groups."""
+        table = Table(title=Text(f"{self.model.name}: channel groups"))
+        for column in ("group", "channels", "of what", "weights a channel", "variables", "kept because"):
+            table.add_column(
+                column, overflow="fold", justify="right" if column in ("channels", "variables") else "left"
+            )
+        for group in self.groups:
+            weights = sum(entry.weights_per_channel for entry in group.slices)
+            why = group.reason or (f"(inexact: {group.inexact})" if group.inexact else "")
+            row = (str(group.size), group.kind, f"{weights:,}", str(len(group.slices)), why)
+            table.add_row(Text(group.name), *row)
+        return table
+
+
+def trace(model: keras.Model) -> Graph:
+    """Return the graph of operations of any Keras model, and its channel groups.
+
+    Sequential and functional models are read, nested ones inlined; composite and subclassed layers and models are
+    called once on symbolic tensors. What can't be looked into (raw TensorFlow code, a `Lambda`) is an opaque operation:
+    its channels stay, and `Graph.opaque` has the reason. `register_rule` teaches it a layer.
+
+    Args:
+        model: A built model.
+
+    Returns:
+        The graph.
+
+    Raises:
+        InputError: If the model is not built, or can't be traced.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv"),
+        ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, name="head")])
+        >>> for group in trace(model).groups:
+        ...     print(group)
+        conv: 4 × filter, prunable
+            output sequential/conv/kernel axis 3
+            pass   sequential/conv/bias axis 0
+            input  sequential/head/kernel axis 0
+        head: 2 × unit, kept: the network's output
+            output sequential/head/kernel axis 1
+            pass   sequential/head/bias axis 0
+    """
+    return Graph(model)
+
+
+def total(terms: Iterable[Term], cut: Cut | None) -> int:
+    """Return the sum of some terms, of the whole graph or of what is left of it."""
+    return sum(
+        term.factor * math.prod(len(axis) if cut is None else cut.count(axis) for axis in term.axes if axis is not None)
+        for term in terms
+    )

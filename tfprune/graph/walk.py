@@ -1,0 +1,187 @@
+"""Moving labels through a graph: what a rule is given to read, bind and unify them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfprune.graph.labels import Axis, Labels
+from tfprune.graph.node import Node, Tensor
+
+__all__ = ["Flow", "Term", "Walk"]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The labels of one tensor.
+
+    Args:
+        axes: Labels of each axis.
+        silent: Whether a channel is exactly zero here once everything that makes it has been set to zero.
+        why: Why axes without labels keep their size.
+    """
+
+    axes: tuple[Axis, ...]
+    silent: bool = True
+    why: str = ""
+
+    @property
+    def labelled(self) -> list[int]:
+        """Numbers of the axes that have labels."""
+        return [number for number, axis in enumerate(self.axes) if axis is not None]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A part of a cost: `factor` times how many positions are kept on each of some axes."""
+
+    factor: int
+    axes: tuple[Axis, ...]
+
+
+class Walk:
+    """The state of one walk over a graph.
+
+    Attributes:
+        labels: All labels.
+        flows: Labels of each tensor, by its index.
+        sites: Labels of each axis of each variable that has been seen, by `id` of the variable.
+        macs: Multiply-accumulates of each node for one sample, by the position of the node.
+        constants: Labels of the axes of constant operands, by `id`.
+    """
+
+    def __init__(self) -> None:
+        self.labels = Labels()
+        self.flows: dict[int, Flow] = {}
+        self.sites: dict[int, list[Any]] = {}
+        self.variables: dict[int, keras.Variable] = {}
+        self.makers: dict[int, list[tuple[Node, Any]]] = {}
+        self.macs: dict[int, list[Term]] = {}
+        self.constants: dict[int, tuple[Axis, ...]] = {}
+        self.node: Node | None = None
+        self.position = -1
+
+    @property
+    def here(self) -> str:
+        """Path of the node that the walk is at."""
+        return self.node.path if self.node is not None else ""
+
+    def flow(self, value: Any) -> Flow:
+        """Return the labels of an operand: a tensor, a variable or a constant."""
+        if isinstance(value, Tensor):
+            return self.flows[value.index]
+        if isinstance(value, keras.Variable):
+            return Flow(tuple(self.axis(value, number) for number in range(len(value.shape))), silent=True)
+        return Flow((None,) * np.ndim(value), silent=False, why="a constant")
+
+    # Variables: an axis of a variable has the same labels wherever the variable is used.
+
+    def axis(self, variable: keras.Variable, axis: int) -> Axis:
+        """Return the labels of a variable's axis, new ones at its first use."""
+        sites = self._sites(variable)
+        axis %= len(sites)
+        if isinstance(sites[axis], str):
+            size = variable.shape[axis]
+            sites[axis] = self.labels.fresh(size) if size > 1 else None
+        labels: Axis = sites[axis]
+        return labels
+
+    def make(self, variable: keras.Variable, axis: int) -> Axis:
+        """Return the labels of an axis along which a variable makes channels, and note who makes them."""
+        labels = self.axis(variable, axis)
+        if labels is not None and self.node is not None:
+            self.makers.setdefault(id(variable), []).append((self.node, labels))
+        return labels
+
+    def bind(self, variable: keras.Variable | None, axis: int, labels: Axis, why: str = "") -> None:
+        """Say that the positions along a variable's axis have these labels."""
+        if variable is None:
+            return
+        sites = self._sites(variable)
+        axis %= len(sites)
+        if isinstance(sites[axis], str):
+            sites[axis] = labels
+        else:
+            self.same(sites[axis], labels, why or f"{variable.path} is shared with something that keeps its size")
+            if sites[axis] is None and labels is not None:
+                sites[axis] = labels  # fixed by `same`
+
+    def _sites(self, variable: keras.Variable) -> list[Any]:
+        if id(variable) not in self.sites:
+            self.variables[id(variable)] = variable
+            self.sites[id(variable)] = ["unseen"] * len(variable.shape)
+        return self.sites[id(variable)]
+
+    # Axes
+
+    def same(self, left: Axis, right: Axis, why: str) -> Axis:
+        """Make two axes equal and return their labels; where one keeps its size, the other has to."""
+        if left is None or right is None:
+            known = right if left is None else left
+            self.labels.fix(known, why)
+            return known
+        if len(left) != len(right):
+            self.fix([left, right], why)
+            return left
+        self.labels.unify(left, right)
+        return left
+
+    def fix(self, axes: Sequence[Axis], why: str) -> None:
+        """Forbid the removal of anything along some axes."""
+        for axis in axes:
+            self.labels.fix(axis, why)
+
+    def broadcast(self, values: Sequence[Any], silent: bool) -> Flow:
+        """Unify operands that are combined element by element, with NumPy's broadcasting.
+
+        Args:
+            values: Tensors, variables, arrays or numbers.
+            silent: Whether a channel of the result is zero where it is removed.
+        """
+        flows = [self.flow(value) for value in values]
+        shapes = [tuple(value.shape) if hasattr(value, "shape") else np.shape(value) for value in values]
+        rank = max(map(len, shapes))
+        axes: list[Axis] = []
+        for back in range(rank, 0, -1):
+            parts = [
+                (flow, flow.axes[-back], value)
+                for flow, shape, value in zip(flows, shapes, values, strict=True)
+                if len(shape) >= back and shape[-back] != 1
+            ]
+            movable = [part for part in parts if is_movable(part[2])]
+            known: Axis = movable[0][1] if movable else None
+            for flow, other, _ in movable[1:]:
+                if known is None and other is None:
+                    continue
+                why = next((f.why for f, axis, _ in movable if axis is None and f.why), "a tensor that keeps its size")
+                known = self.same(known, other, f"joined at {self.here} with {why}")
+            axes.append(known)
+        for value, shape in zip(values, shapes, strict=True):
+            if not is_movable(value) and shape:
+                own = axes[rank - len(shape) :]
+                self.constants[id(value)] = tuple(a if n != 1 else None for a, n in zip(own, shape, strict=True))
+        why = next((flow.why for flow in flows if flow.why and flow.why != "a constant"), "")
+        return Flow(tuple(axes), silent, why)
+
+    # Costs
+
+    def count(self, factor: int | None, *axes: Axis, sizes: Sequence[int | None] = ()) -> None:
+        """Add multiply-accumulates: `factor` × positions along `axes`; `sizes` stand in for axes without labels."""
+        if factor is None:
+            return
+        known: list[Axis] = []
+        for number, axis in enumerate(axes):
+            if axis is not None:
+                known.append(axis)
+            elif number < len(sizes):
+                factor *= sizes[number] or 1
+        self.macs.setdefault(self.position, []).append(Term(factor, tuple(known)))
+
+
+def is_movable(value: Any) -> bool:
+    """Whether an operand brings labels of its own: a tensor or a variable, and not a constant."""
+    return isinstance(value, Tensor | keras.Variable)

@@ -1,0 +1,156 @@
+"""A model made anew from its graph: stock layers with the sizes that are left, and sliced weights."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from tfprune.errors import InputError
+from tfprune.graph.cut import Cut
+from tfprune.graph.graph import Graph
+from tfprune.graph.node import Node, Tensor
+from tfprune.graph.rules import Rule, find_rule
+
+__all__ = ["Rebuilt", "rebuild"]
+
+
+class Rebuilt:
+    """A model under construction.
+
+    Args:
+        graph: The graph of the model that there is.
+        cut: What is left of it.
+
+    Attributes:
+        origins: The variable of the old model behind each variable of the new one, by `id` of the new.
+    """
+
+    def __init__(self, graph: Graph, cut: Cut) -> None:
+        self.graph = graph
+        self.cut = cut
+        self.origins: dict[int, keras.Variable] = {}
+        self._tensors: dict[int, Any] = {}
+        self._operations: dict[int, keras.Operation] = {}
+        self._held: dict[int, Any] = {}
+        self._anchor: Any = None
+        self._names: set[str] = set()
+
+    def model(self) -> keras.Model:
+        """Return the new model."""
+        inputs = tree.map_structure(self._input, self.graph.trace.inputs)
+        self._anchor = tree.flatten(inputs)[0]
+        for node in self.graph.nodes:
+            self._run(node)
+        outputs = tree.map_structure(lambda x: self._tensors[x.index], self.graph.trace.outputs)
+        return keras.Model(inputs, outputs, name=self.graph.model.name)
+
+    def _input(self, tensor: Tensor) -> Any:
+        name = self._name(self.graph.trace.names.get(tensor.index, "input"), "input")
+        made = keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
+        self._tensors[tensor.index] = made
+        return made
+
+    def _run(self, node: Node) -> None:
+        rule = None if node.opaque else find_rule(node.operation)
+        args, kwargs = tree.map_structure(self._argument, (node.args, dict(node.kwargs)))
+        if rule is not None:
+            args, kwargs = rule.call(node, self.cut, args, kwargs)
+        if isinstance(node.operation, keras.Layer):
+            outputs = self._layer(node, rule)(*args, **kwargs)
+            self._copy_weights(node, rule)
+        else:
+            outputs = self._function(node, rule)(*args, **kwargs)
+        if rule is not None:
+            outputs = rule.after(node, self.cut, outputs)
+        made = [x for x in tree.flatten(outputs) if x is not None]
+        self._tensors.update({old.index: new for old, new in zip(node.results, made, strict=True)})
+
+    def _argument(self, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return self._tensors[value.index]
+        if isinstance(value, keras.Variable):
+            return self._weight(value)
+        return self.cut.constant(value)
+
+    def _layer(self, node: Node, rule: Rule | None) -> keras.Layer:
+        layer: Any = node.operation
+        if id(layer) not in self._operations:
+            self._operations[id(layer)] = self._make(node, rule)
+        return self._operations[id(layer)]
+
+    def _make(self, node: Node, rule: Rule | None) -> keras.Operation:
+        operation: Any = node.operation
+        try:
+            config = {**operation.get_config(), "name": self._name(operation.name, node.path)}
+        except NotImplementedError as error:
+            raise InputError(
+                f"The layer {node.path} ({node.kind}) can't be copied, as it has no get_config; give it one."
+            ) from error
+        changes = {} if rule is None else rule.config(node, self.cut)
+        made: keras.Operation = type(operation).from_config({**config, **changes})
+        return made
+
+    def _function(self, node: Node, rule: Rule | None) -> keras.Operation:
+        try:
+            return self._make(node, rule)
+        except (TypeError, ValueError, InputError):
+            if rule is not None and rule.config(node, self.cut):
+                raise
+            operation: Any = copy.copy(node.operation)  # it has arguments that no config holds
+            operation._inbound_nodes, operation._outbound_nodes = [], []
+            operation.name = self._name(node.operation.name, node.path)
+            return operation  # type: ignore[no-any-return]
+
+    def _copy_weights(self, node: Node, rule: Rule | None) -> None:
+        old, new = node.operation.weights, self._operations[id(node.operation)].weights
+        if len(old) != len(new):
+            raise InputError(
+                f"The layer {node.path} ({node.kind}) has {len(old)} weights, but its copy made from get_config() has "
+                f"{len(new)}; its config has to describe all of it."
+            )
+        for source, target in zip(old, new, strict=True):
+            if id(target) in self.origins:
+                continue  # a layer that is called again
+            values = self.cut.slice(source, np.asarray(source.numpy()))
+            if rule is not None:
+                values = rule.weights(node, self.cut, source, values)
+            if tuple(values.shape) != tuple(target.shape):
+                raise RuntimeError(f"{source.path}: {values.shape} is left, but its copy has the shape {target.shape}")
+            target.assign(values)
+            self.origins[id(target)] = source
+
+    def _weight(self, variable: keras.Variable) -> Any:
+        """Return a tensor with the values of a variable that no stock layer holds: a Dense layer on a constant one."""
+        values = self.cut.slice(variable, np.asarray(variable.numpy()))
+        if not keras.backend.is_float_dtype(variable.dtype):
+            return values
+        if id(variable) not in self._held:
+            first = ops.reshape(self._anchor, (-1,))[(slice(0, 1),)]
+            one = ops.reshape(ops.ones_like(first, dtype=variable.dtype), (1, 1))
+            name = self._name(variable.name, variable.path)
+            dense = keras.layers.Dense(values.size, use_bias=False, name=name, trainable=variable.trainable)
+            flat = dense(one)
+            dense.kernel.assign(values.reshape(1, -1))
+            self._held[id(variable)] = ops.reshape(flat, values.shape)
+        return self._held[id(variable)]
+
+    def _name(self, name: str, path: str) -> str:
+        """Return a name that nothing else has: the old one, else the path, else one with a number."""
+        candidates = [name, path.replace("/", "_")]
+        number = 1
+        while True:
+            for candidate in candidates:
+                if candidate not in self._names:
+                    self._names.add(candidate)
+                    return candidate
+            candidates = [f"{name}_{number}"]
+            number += 1
+
+
+def rebuild(graph: Graph, cut: Cut) -> Rebuilt:
+    """Return the construction of the model that is left."""
+    return Rebuilt(graph, cut)

@@ -1,0 +1,87 @@
+"""`tfprune.shrink`: channels really removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+
+from tfprune.errors import InputError
+from tfprune.graph.graph import Graph, trace
+from tfprune.surgery.compiled import carry_compilation, carry_optimizer
+from tfprune.surgery.dead import dead_channels
+from tfprune.surgery.rebuild import rebuild
+
+__all__ = ["cut_graph", "shrink"]
+
+
+def shrink(
+    model: keras.Model, remove: Mapping[str, Sequence[int]] | None = None, *, optimizer: bool = False
+) -> keras.Model:
+    """Return a smaller model without some channels: a plain functional model of stock Keras layers.
+
+    Whatever goes with a channel goes: the filter, its bias and normalisation, and what reads it. The new model computes
+    what the old one does when all that is zero. It has the same layer names, inputs and outputs, is compiled in the same
+    way, and loads where tfprune is not installed. The given model is only read.
+
+    Args:
+        model: A built model of any kind.
+        remove: Numbers of the channels to remove, by the name of their group (`tfprune.graph.trace(model).groups`).
+            None removes the channels whose weights are all zero, as `PruneCallback(granularity="filter")` leaves them.
+        optimizer: Whether the new optimizer remembers what the old one did (momenta, step count), to go on training.
+
+    Returns:
+        The smaller model; a copy if there is nothing to remove.
+
+    Raises:
+        InputError: If the model is not built or can't be traced, a group is unknown or may not be pruned, a channel is
+            out of range, or none would be left.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv"),
+        ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)])
+        >>> shrink(model, {"conv": [0, 2]}).get_layer("conv").filters
+        2
+    """
+    graph = trace(model)
+    if remove is None:
+        chosen = {group.name: dead_channels(group).tolist() for group in graph.prunable}
+        chosen = {
+            name: numbers if len(numbers) < graph.group(name).size else numbers[1:] for name, numbers in chosen.items()
+        }  # a group that is dead altogether keeps one
+    else:
+        chosen = {name: check(graph, name, numbers) for name, numbers in remove.items()}
+    return cut_graph(graph, chosen, optimizer=optimizer)
+
+
+def cut_graph(graph: Graph, remove: Mapping[str, Sequence[int]], *, optimizer: bool = False) -> keras.Model:
+    """Return the model that is left of a graph without some channels.
+
+    Args:
+        graph: The graph.
+        remove: Numbers of the channels to remove, by the name of their group.
+        optimizer: Whether the new optimizer remembers what the old one did.
+    """
+    gone = [int(graph.group(name).labels[number]) for name, numbers in remove.items() for number in numbers]
+    construction = rebuild(graph, graph.cut(gone))
+    model = construction.model()
+    carry_compilation(graph.model, model)
+    if optimizer:
+        carry_optimizer(graph.model, model, construction)
+    return model
+
+
+def check(graph: Graph, name: str, numbers: Sequence[int]) -> list[int]:
+    """Return the distinct channel numbers of a group, refusing what can't be removed."""
+    group = graph.group(name)
+    wanted = np.unique(np.asarray(numbers, dtype=np.int64))
+    if not len(wanted):
+        return []
+    if not group.prunable:
+        raise InputError(f"The group {name!r} can't be pruned: {group.reason}.")
+    if wanted[0] < 0 or wanted[-1] >= group.size:
+        raise InputError(f"The group {name!r} has the channels 0 to {group.size - 1}; {wanted.tolist()} was given.")
+    if len(wanted) == group.size:
+        raise InputError(f"All {group.size} channels of {name!r} would go; keep at least one.")
+    return list(map(int, wanted))
