@@ -37,7 +37,7 @@ def choose(graph: Graph, seed=0, low=0.3, high=0.5, exact=True):
     for group in graph.prunable:
         if (exact and group.inexact) or group.size < 2:
             continue
-        count = min(max(int(round(rng.uniform(low, high) * group.size)), 1), group.size - 1)
+        count = min(max(round(rng.uniform(low, high) * group.size), 1), group.size - 1)
         chosen[group.name] = sorted(rng.permutation(group.size)[:count].tolist())
     return chosen
 

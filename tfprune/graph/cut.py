@@ -40,7 +40,8 @@ class Cut:
         """Return the new places of those of some positions along an axis that are kept, in their order."""
         kept = self._kept[labels]
         places = np.cumsum(kept) - 1
-        return places[positions[kept[positions]]]
+        found: NDArray[np.integer] = places[positions[kept[positions]]]
+        return found
 
     def shape(self, tensor: Tensor) -> tuple[int | None, ...]:
         """Return the new shape of a tensor."""

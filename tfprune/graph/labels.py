@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,9 +43,9 @@ class Labels:
 
     def find(self, labels: IntArray) -> IntArray:
         """Return the representative of each label: the lowest one that it is equal to."""
-        root = self._parent[labels]
+        root: IntArray = self._parent[labels]
         while True:
-            above = self._parent[root]
+            above: IntArray = self._parent[root]
             if np.array_equal(above, root):
                 break
             root = above
@@ -66,7 +66,8 @@ class Labels:
         """Make all rows of labels (rows, columns) equal to the first, and return the first."""
         first = labels[:1]
         self.unify(np.broadcast_to(first, labels[1:].shape).reshape(-1), labels[1:].reshape(-1))
-        return labels[0]
+        row: IntArray = labels[0]
+        return row
 
     def fix(self, labels: Axis, reason: str) -> None:
         """Forbid the removal of labels."""
@@ -106,12 +107,12 @@ class Labels:
         result = parts[0]
         for part in parts[1:]:
             result = self.product(result, part)
-        uniform = labels.reshape(shape)
+        uniform: NDArray[Any] = labels.reshape(shape)
         for axis in range(grid.ndim - 1, -1, -1):
             if axis not in varies:
                 along = np.moveaxis(uniform, axis, 0).reshape(shape[axis], -1)
                 self.unify_rows(along)
-                uniform = uniform.take(0, axis=axis)
+                uniform = np.asarray(uniform.take(0, axis=axis))
         self.unify(uniform.reshape(-1), result)
         return axes
 

@@ -154,7 +154,7 @@ class Walk:
             ]
             movable = [part for part in parts if is_movable(part[2])]
             known: Axis = movable[0][1] if movable else None
-            for flow, other, _ in movable[1:]:
+            for _, other, _ in movable[1:]:
                 if known is None and other is None:
                     continue
                 why = next((f.why for f, axis, _ in movable if axis is None and f.why), "a tensor that keeps its size")

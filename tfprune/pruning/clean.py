@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from tfprune.pruning.mask import detach
 from tfprune.graph.tree import own_variables, walk
+from tfprune.pruning.mask import detach
 
 __all__ = ["strip"]
 

@@ -12,9 +12,9 @@ import keras
 
 from tfprune.errors import InputError, nearest
 from tfprune.granularity import Granularity, KernelAxes
+from tfprune.graph.tree import own_variables, walk
 from tfprune.pruning.ends import first_and_last
 from tfprune.pruning.kernels import is_depthwise, kernel_axes, why_not_kernel
-from tfprune.graph.tree import own_variables, walk
 from tfprune.schedules import check_sparsity
 
 __all__ = ["LayerChoice", "Selection", "Skipped", "Target", "select"]

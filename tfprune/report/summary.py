@@ -15,9 +15,9 @@ from tfprune.console import console
 from tfprune.cost import count_macs, seen_shapes
 from tfprune.errors import InputError
 from tfprune.granularity import Weight
+from tfprune.graph.tree import walk
 from tfprune.pruning.mask import read
 from tfprune.pruning.selection import find_kernels, select
-from tfprune.graph.tree import walk
 
 __all__ = ["KernelRow", "Summary", "summarise", "summary"]
 

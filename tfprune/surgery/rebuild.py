@@ -103,7 +103,7 @@ class Rebuilt:
             operation: Any = copy.copy(node.operation)  # it has arguments that no config holds
             operation._inbound_nodes, operation._outbound_nodes = [], []
             operation.name = self._name(node.operation.name, node.path)
-            return operation  # type: ignore[no-any-return]
+            return operation
 
     def _copy_weights(self, node: Node, rule: Rule | None) -> None:
         old, new = node.operation.weights, self._operations[id(node.operation)].weights

@@ -22,8 +22,8 @@ def shrink(
     """Return a smaller model without some channels: a plain functional model of stock Keras layers.
 
     Whatever goes with a channel goes: the filter, its bias and normalisation, and what reads it. The new model computes
-    what the old one does when all that is zero. It has the same layer names, inputs and outputs, is compiled in the same
-    way, and loads where tfprune is not installed. The given model is only read.
+    what the old one does when all that is zero. It has the same layer names, inputs and outputs, is compiled alike, and
+    loads where tfprune is not installed. The given model is only read.
 
     Args:
         model: A built model of any kind.

@@ -76,9 +76,7 @@ class ProjectedAttention(Rule):
         if None not in steps:
             walk.count(math.prod(steps), *axes, sizes=sizes)
 
-    def weights(
-        self, node: Node, cut: Cut, variable: keras.Variable, values: NDArray[np.generic]
-    ) -> NDArray[np.generic]:
+    def weights(self, node: Node, cut: Cut, variable: keras.Variable, values: NDArray[Any]) -> NDArray[Any]:
         """Return the query projection times √(new head size ÷ old head size)."""
         query: Any = node.operation._query_dense
         if variable is not query.kernel and variable is not query.bias:

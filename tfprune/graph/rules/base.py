@@ -78,9 +78,7 @@ class Rule(abc.ABC):
         """Return the call's result: the one given, unless it has to be corrected for what is gone."""
         return outputs
 
-    def weights(
-        self, node: Node, cut: Cut, variable: keras.Variable, values: NDArray[np.generic]
-    ) -> NDArray[np.generic]:
+    def weights(self, node: Node, cut: Cut, variable: keras.Variable, values: NDArray[Any]) -> NDArray[Any]:
         """Return the values of a weight: those given, which are sliced already, unless they have to be corrected."""
         return values
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
@@ -25,7 +24,7 @@ def contract(node: Node, walk: Walk, parts: list[str], values: list[Any], result
         result: Letters of the result's axes.
     """
     found: dict[str, Axis] = {}
-    sizes: dict[str, int | None] = {}
+    sizes: dict[str, Any] = {}
     silent: dict[str, bool] = {}
     seen: set[str] = set()
     for part, value in zip(parts, values, strict=True):
@@ -44,7 +43,7 @@ def contract(node: Node, walk: Walk, parts: list[str], values: list[Any], result
             walk.fix([axis], f"{node.path} adds them up, and they are not zero where they are removed")
     first = parts[0][:1]
     every = [letter for letter in found if letter != first]
-    if all(sizes[letter] is not None for letter in every) and math.prod(sizes[letter] or 1 for letter in every):
+    if all(sizes[letter] is not None for letter in every):
         walk.count(1, *(found[letter] for letter in every), sizes=[sizes[letter] for letter in every])
     flows = [walk.flow(value) for value in values]
     why = next((flow.why for flow in flows if flow.why), "")

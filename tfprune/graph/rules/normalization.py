@@ -72,9 +72,7 @@ class RMSNormalizationRule(Rule):
         """Return the new epsilon."""
         return {"epsilon": float(node.operation.epsilon * self._ratio(node, cut))}
 
-    def weights(
-        self, node: Node, cut: Cut, variable: keras.Variable, values: NDArray[np.generic]
-    ) -> NDArray[np.generic]:
+    def weights(self, node: Node, cut: Cut, variable: keras.Variable, values: NDArray[Any]) -> NDArray[Any]:
         """Return the corrected scale."""
         return (values * math.sqrt(self._ratio(node, cut))).astype(values.dtype)
 

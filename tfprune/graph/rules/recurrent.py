@@ -14,7 +14,7 @@ from tfprune.graph.labels import Axis
 from tfprune.graph.node import Node
 from tfprune.graph.rules.activation import is_silent
 from tfprune.graph.rules.base import Rule, find_rule, register_rule
-from tfprune.graph.rules.convolution import channel_axis, filled, spatial_free
+from tfprune.graph.rules.convolution import filled, spatial_free
 from tfprune.graph.rules.normalization import changed, inside
 from tfprune.graph.walk import Flow, Walk
 
@@ -104,8 +104,7 @@ class ConvLSTMRule(Rule):
         walk.count(factor, units, units, sizes=[layer.filters] * 2)
         silent = is_silent(layer.activation)
         from_end = rank - axis
-        flows = [Flow(filled(t.rank, t.rank - from_end, units), silent, x.why) for t in node.results]
-        return flows
+        return [Flow(filled(t.rank, t.rank - from_end, units), silent, x.why) for t in node.results]
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
         """Return the new number of filters."""
