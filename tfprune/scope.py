@@ -14,7 +14,7 @@ from tfprune.errors import InputError
 from tfprune.granularity import Units
 from tfprune.registry import Configurable, Registry
 
-__all__ = ["Global", "Layer", "Scope", "deserialize", "get", "keep_best", "scopes", "serialize"]
+__all__ = ["Global", "Isomorphic", "Layer", "Scope", "deserialize", "get", "keep_best", "scopes", "serialize"]
 
 BoolArray = NDArray[np.bool_]
 
@@ -136,6 +136,28 @@ class Global(Scope):
     def _protect(self, units: Units, size: int) -> NDArray[np.floating]:
         """Return the scores, infinite for the units that would be left at `max_sparsity`."""
         return np.where(keep_best(units, self.max_sparsity, size), np.inf, units.scores)
+
+
+@scopes.register("isomorphic")
+@dataclass(frozen=True)
+class Isomorphic(Global):
+    """Scores are compared across kernels that are alike, and each kind has the sparsity.
+
+    Scores of layers that do different things, as of attention heads and of feed-forward units, don't compare (Fang et
+    al., "Isomorphic Pruning for Vision Models", 2024).
+
+    Args:
+        max_sparsity: No kernel gets sparser than this; in (0, 1].
+    """
+
+    def keep(self, kernels: Sequence[Units], sizes: Sequence[int], sparsity: float) -> list[BoolArray]:
+        """Return the best units of all kernels of each kind."""
+        kept: dict[int, BoolArray] = {}
+        for kind in dict.fromkeys(units.kind for units in kernels):
+            alike = [index for index, units in enumerate(kernels) if units.kind == kind]
+            chosen = super().keep([kernels[index] for index in alike], [sizes[index] for index in alike], sparsity)
+            kept.update(zip(alike, chosen, strict=True))
+        return [kept[index] for index in range(len(kernels))]
 
 
 get = scopes.get

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,11 +63,13 @@ class Units:
         scores: Score of each unit, shape (units,).
         removes: Weights that go when a unit goes, shape (units,) or one number for all.
         mask: From which units are kept, bool (units,), to which weights are kept, bool of the kernel's shape.
+        kind: What the kernel is like, for a scope that compares only like with like.
     """
 
     scores: FloatArray
     removes: NDArray[np.integer] | int
     mask: Callable[[BoolArray], BoolArray]
+    kind: Hashable = None
 
     @property
     def removable(self) -> int:

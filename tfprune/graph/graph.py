@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from functools import cached_property
 
@@ -18,7 +17,7 @@ from tfprune.graph.labels import Resolved
 from tfprune.graph.node import Node
 from tfprune.graph.propagate import propagate
 from tfprune.graph.trace import Trace, trace_calls
-from tfprune.graph.walk import Term, Walk
+from tfprune.graph.walk import Walk
 
 __all__ = ["Graph", "trace"]
 
@@ -75,6 +74,10 @@ class Graph:
             removed: Labels of the channels, from `ChannelGroup.labels`.
         """
         return Cut(self._walk, self._resolved.removed(int(label) for label in removed))
+
+    def kept(self, removed: Iterable[int]) -> NDArray[np.bool_]:
+        """Return for each label whether it is kept when some channels are gone, bool (labels,)."""
+        return ~self._resolved.removed(removed)
 
     @property
     def trace(self) -> Trace:
@@ -141,11 +144,3 @@ def trace(model: keras.Model) -> Graph:
             pass   sequential/head/bias axis 0
     """
     return Graph(model)
-
-
-def total(terms: Iterable[Term], cut: Cut | None) -> int:
-    """Return the sum of some terms, of the whole graph or of what is left of it."""
-    return sum(
-        term.factor * math.prod(len(axis) if cut is None else cut.count(axis) for axis in term.axes if axis is not None)
-        for term in terms
-    )

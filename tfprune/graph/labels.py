@@ -166,27 +166,29 @@ class Resolved:
         self, root: IntArray, parts: dict[int, tuple[int, ...]], fixed: dict[int, str], inexact: dict[int, str]
     ) -> None:
         self.root = root
-        self.parts = {pair: self._leaves(pair, parts) for pair in parts}
+        self.parts = {pair: self._find_leaves(pair, parts) for pair in parts}
+        most = max(map(len, self.parts.values()), default=1)
+        padded = [(*leaves, *(leaves[-1],) * (most - len(leaves))) for leaves in self.parts.values()]
+        self._products = np.array(list(self.parts), dtype=np.int64)
+        self._leaves = np.array(padded, dtype=np.int64).reshape(-1, most)
         self.fixed = self._spread(fixed)
         self.inexact = self._spread(inexact)
 
     def removed(self, gone: Iterable[int]) -> NDArray[np.bool_]:
         """Return for each label whether it is removed when the labels in `gone` are, bool (labels,)."""
         is_gone = np.zeros(len(self.root), dtype=bool)
-        is_gone[list(gone)] = True
-        for pair, leaves in self.parts.items():
-            if any(is_gone[leaf] for leaf in leaves):
-                is_gone[pair] = True
+        is_gone[np.asarray(list(gone), dtype=np.int64)] = True
+        is_gone[self._products] = is_gone[self._leaves].any(axis=1)
         return is_gone[self.root]
 
     def leaves(self, label: int) -> tuple[int, ...]:
         """Return the labels that remove a label: itself, or the parts of a product."""
         return self.parts.get(label, (label,))
 
-    def _leaves(self, label: int, parts: dict[int, tuple[int, ...]], depth: int = 0) -> tuple[int, ...]:
+    def _find_leaves(self, label: int, parts: dict[int, tuple[int, ...]], depth: int = 0) -> tuple[int, ...]:
         if label not in parts or depth > 8:
             return (label,)
-        return tuple(dict.fromkeys(leaf for part in parts[label] for leaf in self._leaves(part, parts, depth + 1)))
+        return tuple(dict.fromkeys(leaf for part in parts[label] for leaf in self._find_leaves(part, parts, depth + 1)))
 
     def _spread(self, reasons: dict[int, str]) -> dict[int, str]:
         spread = dict(reasons)

@@ -1,0 +1,6 @@
+"""Pruning of whole channels: how much each matters, how many stay, and the plan that comes of it."""
+
+from tfprune.pruning.channels.filters import plan_filters, prune_filters
+from tfprune.pruning.channels.plan import ChannelPlan, GroupPlan
+
+__all__ = ["ChannelPlan", "GroupPlan", "plan_filters", "prune_filters"]

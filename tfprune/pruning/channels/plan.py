@@ -1,0 +1,123 @@
+"""What is to be removed of a network, what that does to its cost, and why the rest stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+from rich.text import Text
+
+from tfprune.cost import Cost
+from tfprune.graph import ChannelGroup, Graph
+from tfprune.surgery import cut_graph
+
+__all__ = ["ChannelPlan", "GroupPlan"]
+
+
+@dataclass(frozen=True)
+class GroupPlan:
+    """What is kept of one channel group.
+
+    Args:
+        group: The group.
+        keep: Which of its channels are kept, bool (channels,).
+    """
+
+    group: ChannelGroup = field(repr=False)
+    keep: NDArray[np.bool_] = field(repr=False)
+
+    @property
+    def kept(self) -> int:
+        """How many channels are kept."""
+        return int(np.count_nonzero(self.keep))
+
+    @property
+    def removed(self) -> list[int]:
+        """Numbers of the channels that go."""
+        return [int(number) for number in np.flatnonzero(~self.keep)]
+
+
+@dataclass(frozen=True)
+class ChannelPlan:
+    """Which channels of a network go, and what it costs before and after.
+
+    Args:
+        graph: The network.
+        groups: What is kept of each channel group, also of those that stay whole.
+        before: What the network costs.
+        after: What it will cost.
+    """
+
+    graph: Graph = field(repr=False)
+    groups: tuple[GroupPlan, ...] = field(repr=False)
+    before: Cost
+    after: Cost
+
+    @property
+    def remove(self) -> dict[str, list[int]]:
+        """Numbers of the channels that go, by group."""
+        return {plan.group.name: plan.removed for plan in self.groups if plan.removed}
+
+    def apply(self, *, optimizer: bool = False) -> keras.Model:
+        """Return the smaller model; see `tfprune.shrink`.
+
+        Args:
+            optimizer: Whether its optimizer remembers what the given model's did.
+        """
+        return cut_graph(self.graph, self.remove, optimizer=optimizer)
+
+    def __str__(self) -> str:
+        cut = [plan for plan in self.groups if plan.removed]
+        channels, kept = (sum(n) for n in zip(*((p.group.size, p.kept) for p in self.groups), strict=True))
+        inexact = sum(plan.group.inexact is not None for plan in cut)
+        note = f"; {inexact} of them feed normalisations over channels, which is not exact" if inexact else ""
+        lines = [
+            f"{self.graph.model.name}: {kept:,} of {channels:,} channels kept, {len(cut)} of {len(self.groups)} groups "
+            f"cut{note}",
+            *(
+                f"  {name:<10} {old:>15,} -> {new:>13,}  ({new / max(old, 1):.1%})"
+                for name, old, new in (
+                    ("parameters", self.before.parameters, self.after.parameters),
+                    ("bytes", self.before.bytes, self.after.bytes),
+                    ("MACs", self.before.macs, self.after.macs),
+                )
+            ),
+        ]
+        return "\n".join(lines)
+
+    def table(self) -> Table:
+        """Return a rich table of the groups."""
+        table = Table(title=Text(str(self)), title_justify="left", title_style="")
+        table.add_column("group", overflow="fold")
+        table.add_column("of what")
+        table.add_column("channels", justify="right")
+        table.add_column("kept", justify="right")
+        table.add_column("kept whole because", overflow="fold")
+        for plan in self.groups:
+            why = plan.group.reason or ("" if plan.removed else "its channels matter more, or no smaller size fits")
+            table.add_row(Text(plan.group.name), plan.group.kind, str(plan.group.size), str(plan.kept), Text(why))
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return {
+            "name": self.graph.model.name,
+            "before": vars(self.before),
+            "after": vars(self.after),
+            "groups": [
+                {
+                    "name": plan.group.name,
+                    "kind": plan.group.kind,
+                    "channels": plan.group.size,
+                    "kept": np.flatnonzero(plan.keep).tolist(),
+                    "reason": plan.group.reason,
+                    "inexact": plan.group.inexact,
+                }
+                for plan in self.groups
+            ],
+            "opaque": {node.path: node.opaque for node in self.graph.opaque},
+        }
