@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
@@ -34,6 +33,12 @@ class BatchNormalizationRule(Rule):
         return Flow(x.axes, layer.gamma is not None or (x.silent and layer.beta is None), x.why)
 
 
+def axes_of(layer: Any, rank: int) -> list[int]:
+    """Return the numbers of the axes that a layer normalises over."""
+    axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
+    return [axis % rank for axis in axes]
+
+
 @register_rule(layers.LayerNormalization)
 class LayerNormalizationRule(Rule):
     """Mean and variance over all channels: what is left is normalised by its own."""
@@ -42,12 +47,14 @@ class LayerNormalizationRule(Rule):
         """Bind scale and offset."""
         layer: Any = node.operation
         x = walk.flow(node.inputs[0])
-        axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
+        axes = axes_of(layer, len(x.axes))
         for number, axis in enumerate(axes):
             walk.labels.mark_inexact(x.axes[axis], STATISTICS.format(node.path))
             for variable in (layer.gamma, layer.beta):
                 walk.bind(variable, number, x.axes[axis])
-        return Flow(x.axes, layer.gamma is not None, x.why)
+        passing = [axis for axis in x.labelled if axis not in axes]
+        zero = layer.gamma is not None or x.labelled == passing
+        return Flow(x.axes, zero and (not passing or (x.silent and layer.beta is None)), x.why)
 
 
 @register_rule(getattr(layers, "RMSNormalization", None))
@@ -62,11 +69,12 @@ class RMSNormalizationRule(Rule):
         """Bind the scale."""
         layer: Any = node.operation
         x = walk.flow(node.inputs[0])
-        labels = x.axes[layer.axis]
-        if not x.silent:
-            walk.labels.mark_inexact(labels, f"{node.path} takes the mean square over all of them")
-        walk.bind(layer.scale, 0, labels)
-        return Flow(x.axes, True, x.why)
+        axes = axes_of(layer, len(x.axes))
+        for number, axis in enumerate(axes):
+            if not x.silent:
+                walk.labels.mark_inexact(x.axes[axis], f"{node.path} takes the mean square over all of them")
+            walk.bind(layer.scale, number, x.axes[axis])
+        return Flow(x.axes, x.silent or all(axis in axes for axis in x.labelled), x.why)
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
         """Return the new epsilon."""
@@ -78,7 +86,7 @@ class RMSNormalizationRule(Rule):
 
     def _ratio(self, node: Node, cut: Cut) -> float:
         scale = node.operation.scale
-        return float(scale.shape[0] / cut.size(scale, 0))
+        return float(math.prod(size / cut.size(scale, axis) for axis, size in enumerate(scale.shape)))
 
 
 @register_rule(layers.GroupNormalization)
@@ -91,6 +99,8 @@ class GroupNormalizationRule(Rule):
         x = walk.flow(node.inputs[0])
         labels = x.axes[layer.axis]
         channels = node.inputs[0].shape[layer.axis]
+        others = [a for n, a in enumerate(x.axes) if n != layer.axis % len(x.axes)]
+        walk.fix(others, f"{node.path} averages over them")
         for variable in (layer.gamma, layer.beta):
             walk.bind(variable, 0, labels)
         if labels is not None and layer.groups != channels:
@@ -127,19 +137,29 @@ class SpectralNormalizationRule(Rule):
         """Let the inner layer's rule work, and bind the singular vector."""
         inner, rule = inside(node)
         flow = rule.propagate(inner, walk)
-        walk.bind(node.operation.vector_u, 1, walk.axis(node.operation.kernel, -1))
+        sites = walk.sites.get(id(node.operation.kernel), [None])
+        walk.bind(node.operation.vector_u, 1, None if isinstance(sites[-1], str) else sites[-1])
         return flow
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
         """Return the inner layer, made anew."""
         inner, rule = inside(node)
-        return {"layer": {**keras.saving.serialize_keras_object(inner.operation)} | changed(inner, rule, cut)}
+        return {"layer": changed(inner.operation, rule.config(inner, cut))}
 
     def check(self, node: Node) -> str | None:
-        """Refuse layers without a rule."""
-        return (
-            None if find_rule(node.operation.layer) else f"there is no rule for {type(node.operation.layer).__name__}"
-        )
+        """Refuse layers without a rule, or with one that changes more than sizes."""
+        return beyond(node)
+
+
+def beyond(node: Node) -> str | None:
+    """Return why the layer that a wrapper wraps is beyond the wrapper's rule, or None."""
+    layer = node.operation.layer
+    rule = find_rule(layer)
+    if rule is None:
+        return f"there is no rule for {type(layer).__name__} in it"
+    if any(getattr(type(rule), name) is not getattr(Rule, name) for name in ("call", "after", "weights")):
+        return f"{type(layer).__name__} in it needs more than new sizes"
+    return rule.check(inside(node)[0])
 
 
 def inside(node: Node) -> tuple[Node, Rule]:
@@ -153,10 +173,11 @@ def inside(node: Node) -> tuple[Node, Rule]:
     return dataclasses.replace(node, operation=layer), rule
 
 
-def changed(inner: Node, rule: Rule, cut: Cut) -> dict[str, Any]:
-    """Return the serialised inner layer's config with what changes."""
-    serialised = keras.saving.serialize_keras_object(inner.operation)
-    return {"config": {**serialised["config"], **rule.config(inner, cut)}}
+def changed(layer: Any, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return a serialised layer with other arguments, without the input shape that it was built for."""
+    serialised = keras.saving.serialize_keras_object(layer)
+    serialised.pop("build_config", None)
+    return {**serialised, "config": {**serialised["config"], **changes}}
 
 
 @register_rule(layers.Normalization)

@@ -13,9 +13,9 @@ from tfprune.graph.cut import Cut
 from tfprune.graph.labels import Axis
 from tfprune.graph.node import Node
 from tfprune.graph.rules.activation import is_silent
-from tfprune.graph.rules.base import Rule, find_rule, register_rule
+from tfprune.graph.rules.base import Rule, register_rule
 from tfprune.graph.rules.convolution import filled, spatial_free
-from tfprune.graph.rules.normalization import changed, inside
+from tfprune.graph.rules.normalization import beyond, changed, inside
 from tfprune.graph.walk import Flow, Walk
 
 GATES: dict[type, int] = {layers.LSTM: 4, layers.GRU: 3, layers.SimpleRNN: 1}
@@ -31,10 +31,11 @@ def bind_cell(walk: Walk, layer: Any, inputs: Axis, given: list[Flow]) -> Axis:
     cell: Any = layer.cell
     gates = gates_of(layer)
     walk.bind(cell.kernel, -2, inputs)
-    units = walk.make(cell.recurrent_kernel, -2)
+    units = walk.axis(cell.recurrent_kernel, -2)
     tiled = None if units is None else np.tile(units, gates)
-    walk.bind(cell.kernel, -1, tiled)
-    walk.bind(cell.recurrent_kernel, -1, tiled)
+    for kernel in (cell.kernel, cell.recurrent_kernel):
+        walk.bind(kernel, -1, tiled)
+        walk.made_by(kernel, tiled)
     if cell.bias is not None:
         walk.bind(cell.bias, -1, tiled)
     for state in given:
@@ -123,8 +124,9 @@ class BidirectionalRule(Rule):
         """Let each direction's units be its own, and join them."""
         layer: Any = node.operation
         flows = []
+        x = walk.flow(node.inputs[0])
+        walk.fix([x.axes[1]], f"{node.path} steps over them")
         for direction in (layer.forward_layer, layer.backward_layer):
-            x = walk.flow(node.inputs[0])
             units = bind_cell(walk, direction, x.axes[-1], [])
             steps, size, gates = node.inputs[0].shape[1], direction.units, gates_of(direction)
             walk.count(times(steps, gates), x.axes[-1], units, sizes=[node.inputs[0].shape[-1], size])
@@ -148,7 +150,7 @@ class BidirectionalRule(Rule):
         """Return both directions, made anew."""
         layer: Any = node.operation
         return {
-            name: resized(direction, cut)
+            name: changed(direction, {"units": cut.size(direction.cell.recurrent_kernel, -2)})
             for name, direction in (("layer", layer.forward_layer), ("backward_layer", layer.backward_layer))
         }
 
@@ -160,13 +162,6 @@ class BidirectionalRule(Rule):
         if layer.return_state or layer.stateful or len(node.inputs) > 1:
             return "it passes states"
         return None
-
-
-def resized(layer: Any, cut: Cut) -> dict[str, Any]:
-    """Return the serialised recurrent layer with its new number of units."""
-    serialised: dict[str, Any] = keras.saving.serialize_keras_object(layer)
-    units = cut.size(layer.cell.recurrent_kernel, -2)
-    return {**serialised, "config": {**serialised["config"], "units": units}}
 
 
 @register_rule(layers.TimeDistributed)
@@ -194,16 +189,11 @@ class TimeDistributedRule(Rule):
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
         """Return the inner layer, made anew."""
         inner, rule = self._inner(node)
-        return {"layer": {**keras.saving.serialize_keras_object(inner.operation), **changed(inner, rule, cut)}}
+        return {"layer": changed(inner.operation, rule.config(inner, cut))}
 
     def check(self, node: Node) -> str | None:
         """Refuse layers without a rule, and those whose new size depends on their tensors."""
-        layer = node.operation.layer
-        rule = find_rule(layer)
-        if rule is None or isinstance(layer, keras.Model):
-            return f"there is no rule for {type(layer).__name__} at every step"
-        inner, _ = self._inner(node)
-        return rule.check(inner)
+        return "its step is a model" if isinstance(node.operation.layer, keras.Model) else beyond(node)
 
     def _inner(self, node: Node) -> tuple[Node, Rule]:
         """Return the call of the inner layer on one step, whose tensors nobody else has."""
