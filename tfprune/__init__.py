@@ -19,17 +19,21 @@ if TYPE_CHECKING:
         datasets,
         export,
         granularity,
+        graph,
         models,
         pruning,
         report,
         schedules,
         scope,
+        surgery,
     )
     from tfprune.callbacks import BackupAndRestore, PruneCallback, TFLiteExportCallback
+    from tfprune.cost import Budget
     from tfprune.errors import BenchmarkError, ExportError, InputError, SparsityError, TfpruneError
     from tfprune.export import ExportResult, to_tflite
-    from tfprune.pruning import Pruner, prune, prune_layer, random_prune, strip
+    from tfprune.pruning import Pruner, plan_filters, prune, prune_filters, prune_layer, random_prune, strip
     from tfprune.report import summary
+    from tfprune.surgery import shrink
 
 MODULES = {
     "benchmark",
@@ -39,16 +43,19 @@ MODULES = {
     "datasets",
     "export",
     "granularity",
+    "graph",
     "models",
     "pruning",
     "report",
     "schedules",
     "scope",
+    "surgery",
 }
 NAMES = {
     "BackupAndRestore": "callbacks",
     "PruneCallback": "callbacks",
     "TFLiteExportCallback": "callbacks",
+    "Budget": "cost",
     "BenchmarkError": "errors",
     "ExportError": "errors",
     "InputError": "errors",
@@ -57,16 +64,20 @@ NAMES = {
     "ExportResult": "export",
     "to_tflite": "export",
     "Pruner": "pruning",
+    "plan_filters": "pruning",
     "prune": "pruning",
+    "prune_filters": "pruning",
     "prune_layer": "pruning",
     "random_prune": "pruning",
     "strip": "pruning",
     "summary": "report",
+    "shrink": "surgery",
 }
 
 __all__ = [
     "BackupAndRestore",
     "BenchmarkError",
+    "Budget",
     "ExportError",
     "ExportResult",
     "InputError",
@@ -83,16 +94,21 @@ __all__ = [
     "datasets",
     "export",
     "granularity",
+    "graph",
     "models",
+    "plan_filters",
     "prune",
+    "prune_filters",
     "prune_layer",
     "pruning",
     "random_prune",
     "report",
     "schedules",
     "scope",
+    "shrink",
     "strip",
     "summary",
+    "surgery",
     "to_tflite",
 ]
 

@@ -16,6 +16,7 @@ from tfprune.callbacks.best import BestKeepers
 from tfprune.callbacks.clock import Clock, optimizers_of
 from tfprune.callbacks.last_word import PRUNE, running_list, speak_last
 from tfprune.callbacks.student import student_of
+from tfprune.granularity import Depth, Filter
 from tfprune.pruning.plan import describe
 from tfprune.pruning.pruner import Pruner, make_schedule
 from tfprune.pruning.selection import LayerChoice
@@ -153,7 +154,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         pruner.update(step)
         end = pruner.schedule.end_step
         if not self._reached and end is not None and step >= end:
-            self._reached = True
+            self._reached, self._checked = True, False
             self._keepers.start_over()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -230,7 +231,10 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
                 stacklevel=2,
             )
         if self.verbose:
-            print(f"tfprune: {sparsity:.2%} of {sum(t.size for t in pruner.targets):,} weights are zero")
+            counts = pruner.source.measure_each().values()
+            names = {Filter: "channels", Depth: "residual blocks"}
+            what = next((word for kind, word in names.items() if isinstance(self.granularity, kind)), "weights")
+            print(f"tfprune: {sparsity:.2%} of {sum(size for _, size in counts):,} {what} are zero")
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments; layers by name."""

@@ -64,7 +64,5 @@ class Budget(Configurable):
 
     def excess(self, cost: Cost, whole: Cost) -> dict[str, int]:
         """Return by how much each bound is exceeded, for those that are."""
-        over: dict[str, Any] = {
-            name: getattr(cost, LIMITS[name]) - bound for name, bound in self.bounds(whole).items()
-        }
+        over: dict[str, Any] = {name: getattr(cost, LIMITS[name]) - bound for name, bound in self.bounds(whole).items()}
         return {name: count for name, count in over.items() if count > 0}

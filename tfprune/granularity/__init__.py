@@ -10,13 +10,18 @@ import re
 
 from tfprune.granularity.base import Granularity, KernelAxes, Units, granularities
 from tfprune.granularity.block import Block
+from tfprune.granularity.depth import Depth
+from tfprune.granularity.filter import Filter, Head
 from tfprune.granularity.n_m import NM
 from tfprune.granularity.weight import Weight
 
 __all__ = [
     "NM",
     "Block",
+    "Depth",
+    "Filter",
     "Granularity",
+    "Head",
     "KernelAxes",
     "Units",
     "Weight",
@@ -34,8 +39,8 @@ def get(identifier: object) -> Granularity:
     """Return the granularity that `identifier` stands for.
 
     Args:
-        identifier: A name (`"weight"`, `"block"`, `"n:m"`), a pattern such as `"2:4"`, a block as a tuple (outputs,
-            inputs) such as `(1, 4)`, a class, an instance or a saved config.
+        identifier: A name (`"weight"`, `"block"`, `"n:m"`, `"filter"`, `"head"`, `"layer"`), a pattern such as
+            `"2:4"`, a block as a tuple (outputs, inputs) such as `(1, 4)`, a class, an instance or a saved config.
 
     Raises:
         InputError: If it is none of these.

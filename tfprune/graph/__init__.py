@@ -1,5 +1,6 @@
 """The channel graph: a model as operations, and what of it lives and dies together."""
 
+from tfprune.graph.blocks import Block
 from tfprune.graph.cut import Cut
 from tfprune.graph.graph import Graph, trace
 from tfprune.graph.groups import ChannelGroup, Slice
@@ -8,6 +9,7 @@ from tfprune.graph.rules import Rule, register_rule
 from tfprune.graph.walk import Flow, Term, Walk
 
 __all__ = [
+    "Block",
     "ChannelGroup",
     "Cut",
     "Flow",

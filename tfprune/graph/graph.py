@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
+from tfprune.graph.blocks import Block, find_blocks
 from tfprune.graph.cut import Cut
 from tfprune.graph.groups import ChannelGroup, find_groups
 from tfprune.graph.labels import Resolved
@@ -47,6 +48,11 @@ class Graph:
     def groups(self) -> tuple[ChannelGroup, ...]:
         """The channel groups, in the order in which their channels are made."""
         return find_groups(self._walk, self._resolved)
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The residual blocks whose branch can be left out, in order."""
+        return find_blocks(self._trace)
 
     @property
     def prunable(self) -> tuple[ChannelGroup, ...]:

@@ -1,18 +1,23 @@
 """The mask engine: which kernels are pruned, their masks, and the loop that moves these along a schedule."""
 
+from tfprune.pruning.channels import ChannelPlan, GroupPlan, plan_filters, prune_filters
 from tfprune.pruning.clean import strip
 from tfprune.pruning.oneshot import Pruned, PrunedKernel, prune, prune_layer, random_prune
 from tfprune.pruning.pruner import Pruner
 from tfprune.pruning.selection import Selection, Skipped, Target, select
 
 __all__ = [
+    "ChannelPlan",
+    "GroupPlan",
     "Pruned",
     "PrunedKernel",
     "Pruner",
     "Selection",
     "Skipped",
     "Target",
+    "plan_filters",
     "prune",
+    "prune_filters",
     "prune_layer",
     "random_prune",
     "select",

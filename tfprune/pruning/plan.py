@@ -23,15 +23,13 @@ def describe(pruner: Pruner, total_steps: int | None = None) -> str:
         pruner: A pruner; its schedule may still be in fractions of training.
         total_steps: Length of the training in optimizer updates, if it is known.
     """
-    rule, schedule = pruner.rule, pruner.schedule
-    size = sum(target.size for target in pruner.targets)
-    total = size + sum(entry.size for entry in pruner.skipped)
+    rule, schedule = pruner.source.rule, pruner.schedule
+    what, paths = pruner.source.describe()
     unknown = isinstance(schedule, FunctionSchedule) and schedule.needs_length
     final = "the schedule's last" if unknown else f"{schedule.final_sparsity:.1%}"
     lines = [
-        f"tfprune: {len(pruner.targets)} kernels with {size:,} of {total:,} weights go to "
-        f"{final} sparsity ({rule.criterion}, {rule.granularity}, {rule.scope}, {schedule})",
-        f"  prunes {names([target.path for target in pruner.targets])}",
+        f"tfprune: {what} go to {final} sparsity ({rule.criterion}, {rule.granularity}, {rule.scope}, {schedule})",
+        f"  prunes {names(paths)}",
     ]
     if total_steps is not None and schedule.end_step is not None and schedule.end_step >= total_steps:
         lines.append(

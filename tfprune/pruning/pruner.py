@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfprune import criteria, schedules
 from tfprune import granularity as granularities
 from tfprune import scope as scopes
 from tfprune.errors import InputError, SparsityError
-from tfprune.granularity import Granularity
-from tfprune.pruning.mask import MaskConstraint, attach, detach, read
-from tfprune.pruning.masks import Rule, check_finite
+from tfprune.granularity import Depth, Filter, Granularity
+from tfprune.pruning.channels.masks import ChannelMasks
+from tfprune.pruning.depth import BlockMasks
+from tfprune.pruning.mask import MaskConstraint, attach, detach
+from tfprune.pruning.masks import Rule
 from tfprune.pruning.selection import LayerChoice, select
+from tfprune.pruning.source import KernelMasks, MaskSource
 from tfprune.schedules import Schedule, StepSchedule, check_sparsity
 
 __all__ = ["Pruner", "make_schedule"]
@@ -121,18 +123,25 @@ class Pruner:
         seed: int = 0,
     ) -> None:
         pattern = granularities.get(granularity)
-        self.rule = Rule(criteria.get(criterion), pattern, scopes.get(scope), seed)
+        rule = Rule(criteria.get(criterion), pattern, scopes.get(scope), seed)
         self.schedule = make_schedule(schedule, sparsity, pattern, frequency)
-        selection = select(model, layers=layers, skip=skip, per_layer=per_layer, granularity=pattern)
+        self.source: MaskSource
+        if isinstance(pattern, Filter):
+            self.source = ChannelMasks(model, rule, layers, skip, per_layer)
+        elif isinstance(pattern, Depth):
+            self.source = BlockMasks(model, rule, layers, skip)
+        else:
+            self.source = KernelMasks(
+                rule, select(model, layers=layers, skip=skip, per_layer=per_layer, granularity=pattern)
+            )
         self.model = model
-        self.targets = selection.targets
-        self.skipped = selection.skipped
+        self.targets = self.source.targets
+        self.skipped = self.source.skipped
         self.sparsity = 0.0
         self._constraints: list[MaskConstraint] = []
         self._last_update: int | None = None
         self._write: Callable[[Sequence[tf.Tensor]], None] = self._write_masks
         for target in self.targets:
-            check_finite(target.path, read(target.variable))
             if target.sparsity is not None and target.sparsity > pattern.max_sparsity:
                 raise InputError(f"The sparsity {target.sparsity} of {target.path} is above what {pattern} allows.")
 
@@ -187,7 +196,8 @@ class Pruner:
         due = self.schedule.last_update(step, -1 if self._last_update is None else self._last_update)
         if due is None or not self.started:
             return False
-        self._set_masks(self.schedule(due))
+        last = self.schedule.end_step is not None and due >= self.schedule.end_step
+        self._set_masks(self.schedule(due), last=last)
         self._last_update = due
         return True
 
@@ -216,13 +226,13 @@ class Pruner:
         """
         if not self.started:
             raise InputError("This Pruner has not been started; call start() before training.")
-        self._set_masks(self.schedule.final_sparsity)
+        self._set_masks(self.schedule.final_sparsity, last=True)
         promised = self.sparsity
         self.detach()
         measured = self.measure()
         if measured < promised - 1e-12:
             raise SparsityError(
-                f"{promised:.4%} of the weights should be zero, but {measured:.4%} are. Something else writes to them; "
+                f"{promised:.4%} should be zero, but {measured:.4%} is. Something else writes to the weights; "
                 "look for callbacks or constraints that assign weights."
             )
         return measured
@@ -234,31 +244,35 @@ class Pruner:
         self._constraints = []
 
     def measure(self) -> float:
-        """Return the fraction of zeros in the pruned kernels, counted in the weights as they are now."""
-        zeros = sum(target.size - int(np.count_nonzero(read(target.variable))) for target in self.targets)
-        return zeros / sum(target.size for target in self.targets)
+        """Return the fraction of zeros in the pruned kernels (of channels that carry nothing), counted now."""
+        return self.source.measure()
 
     def measure_each(self) -> dict[str, float]:
-        """Return the fraction of zeros in each pruned kernel, by path."""
-        return {t.path: 1.0 - int(np.count_nonzero(read(t.variable))) / t.size for t in self.targets}
+        """Return the fraction of zeros in each pruned kernel (or group of channels), by path."""
+        return {path: zeros / size for path, (zeros, size) in self.source.measure_each().items()}
 
     def holds(self) -> bool:
         """Whether every removed weight is zero now."""
         return all(c.holds(t.variable) for t, c in zip(self.targets, self._constraints, strict=True))
 
-    def _set_masks(self, sparsity: float) -> None:
+    def _set_masks(self, sparsity: float, *, last: bool) -> None:
         final = self.schedule.final_sparsity
-        weights = [read(target.variable) for target in self.targets]
         try:
-            masks = self.rule.masks(self.targets, weights, sparsity, sparsity / final if final else 1.0)
+            new = self.source.masks(sparsity, sparsity / final if final else 1.0, last=last)
         except SparsityError:
             self.detach()
             raise
-        self._write([tf.convert_to_tensor(mask) for mask in masks])
-        kept = sum(int(np.count_nonzero(mask)) for mask in masks)
-        self.sparsity = 1.0 - kept / sum(target.size for target in self.targets)
+        self._write([tf.convert_to_tensor(mask) for mask in new.masks])
+        if not new.hold:
+            self._release()
+        self.sparsity = new.sparsity
 
     def _write_masks(self, masks: Sequence[tf.Tensor]) -> None:
         for constraint, mask in zip(self._constraints, masks, strict=True):
             constraint.mask.assign(tf.cast(mask, constraint.mask.dtype))
         self.apply()
+
+    def _release(self) -> None:
+        """Let the weights that have just been set to zero grow again."""
+        for constraint in self._constraints:
+            constraint.mask.assign(tf.ones_like(constraint.mask))

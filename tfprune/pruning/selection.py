@@ -23,6 +23,10 @@ LayerChoice: TypeAlias = "keras.Layer | type | str"
 """A layer is chosen by itself, by its type, or by its name or path; a composite layer or model stands for all in it."""
 
 
+NO_AXES = KernelAxes((), ())
+"""The axes of what is no kernel."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A kernel that is pruned.

@@ -1,13 +1,14 @@
-"""Which channels carry nothing: those whose weights are all zero."""
+"""Which channels and blocks carry nothing: those whose weights are zero."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tfprune.graph.blocks import Block
 from tfprune.graph.groups import ChannelGroup
 
-__all__ = ["dead_channels"]
+__all__ = ["STATISTICS", "dead_channels", "is_closed"]
 
 STATISTICS = ("moving_mean", "moving_variance", "vector_u")
 """Weights that say nothing about what a channel carries."""
@@ -29,3 +30,8 @@ def dead_channels(group: ChannelGroup) -> NDArray[np.intp]:
         some = (values != 0).reshape(len(values), -1).any(axis=1)
         alive |= some[entry.positions].any(axis=1)
     return np.flatnonzero(~alive)
+
+
+def is_closed(block: Block) -> bool:
+    """Whether a residual block's branch adds nothing: the variables that end it are zero."""
+    return block.closers is not None and not any(np.any(np.asarray(v.numpy())) for v in block.closers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -10,12 +11,13 @@ import numpy as np
 from keras import ops, tree
 
 from tfprune.errors import InputError
+from tfprune.graph.blocks import Block
 from tfprune.graph.cut import Cut
 from tfprune.graph.graph import Graph
 from tfprune.graph.node import Node, Tensor
 from tfprune.graph.rules import Rule, find_rule
 
-__all__ = ["Rebuilt", "rebuild"]
+__all__ = ["Rebuilt"]
 
 
 class Rebuilt:
@@ -24,14 +26,17 @@ class Rebuilt:
     Args:
         graph: The graph of the model that there is.
         cut: What is left of it.
+        drop: Residual blocks that go: their shortcut takes the place of the sum.
 
     Attributes:
         origins: The variable of the old model behind each variable of the new one, by `id` of the new.
     """
 
-    def __init__(self, graph: Graph, cut: Cut) -> None:
+    def __init__(self, graph: Graph, cut: Cut, drop: Sequence[Block] = ()) -> None:
         self.graph = graph
         self.cut = cut
+        self._shortcuts = {block.position: block.shortcut for block in drop}
+        self._gone = {number for block in drop for number in block.nodes}
         self.origins: dict[int, keras.Variable] = {}
         self._tensors: dict[int, Any] = {}
         self._operations: dict[int, keras.Operation] = {}
@@ -43,8 +48,11 @@ class Rebuilt:
         """Return the new model."""
         inputs = tree.map_structure(self._input, self.graph.trace.inputs)
         self._anchor = tree.flatten(inputs)[0]
-        for node in self.graph.nodes:
-            self._run(node)
+        for number, node in enumerate(self.graph.nodes):
+            if number in self._shortcuts:
+                self._tensors[node.results[0].index] = self._tensors[self._shortcuts[number].index]
+            elif number not in self._gone:
+                self._run(node)
         outputs = tree.map_structure(lambda x: self._tensors[x.index], self.graph.trace.outputs)
         return keras.Model(inputs, outputs, name=self.graph.model.name)
 
@@ -149,8 +157,3 @@ class Rebuilt:
                     return candidate
             candidates = [f"{name}_{number}"]
             number += 1
-
-
-def rebuild(graph: Graph, cut: Cut) -> Rebuilt:
-    """Return the construction of the model that is left."""
-    return Rebuilt(graph, cut)

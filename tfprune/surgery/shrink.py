@@ -7,19 +7,24 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
-from tfprune.errors import InputError
+from tfprune.errors import InputError, nearest
+from tfprune.graph.blocks import Block
 from tfprune.graph.graph import Graph, trace
 from tfprune.surgery.compiled import carry_compilation, carry_optimizer
-from tfprune.surgery.dead import dead_channels
-from tfprune.surgery.rebuild import rebuild
+from tfprune.surgery.dead import dead_channels, is_closed
+from tfprune.surgery.rebuild import Rebuilt
 
 __all__ = ["cut_graph", "shrink"]
 
 
 def shrink(
-    model: keras.Model, remove: Mapping[str, Sequence[int]] | None = None, *, optimizer: bool = False
+    model: keras.Model,
+    remove: Mapping[str, Sequence[int]] | None = None,
+    *,
+    drop: Sequence[str] | None = None,
+    optimizer: bool = False,
 ) -> keras.Model:
-    """Return a smaller model without some channels: a plain functional model of stock Keras layers.
+    """Return a smaller model without some channels or residual blocks: a plain functional model of stock Keras layers.
 
     Whatever goes with a channel goes: the filter, its bias and normalisation, and what reads it. The new model computes
     what the old one does when all that is zero. It has the same layer names, inputs and outputs, is compiled alike, and
@@ -29,6 +34,8 @@ def shrink(
         model: A built model of any kind.
         remove: Numbers of the channels to remove, by the name of their group (`tfprune.graph.trace(model).groups`).
             None removes the channels whose weights are all zero, as `PruneCallback(granularity="filter")` leaves them.
+        drop: Names of the residual blocks to leave out (`tfprune.graph.trace(model).blocks`). None, where `remove` is
+            None too, leaves out those whose branch is zero, as `PruneCallback(granularity="layer")` leaves them.
         optimizer: Whether the new optimizer remembers what the old one did (momenta, step count), to go on training.
 
     Returns:
@@ -45,26 +52,38 @@ def shrink(
         2
     """
     graph = trace(model)
-    if remove is None:
+    blocks = {block.name: block for block in graph.blocks}
+    for name in drop or ():
+        if name not in blocks:
+            raise InputError(f"There is no residual block {name!r} to leave out. {nearest(name, blocks)}")
+    gone = [blocks[name] for name in drop or ()]
+    if remove is None and drop is None:
+        gone = [block for block in graph.blocks if is_closed(block)]
+    if remove is None and drop is not None:
+        chosen = {}
+    elif remove is None:
         chosen = {group.name: dead_channels(group).tolist() for group in graph.prunable}
         chosen = {
             name: numbers if len(numbers) < graph.group(name).size else numbers[1:] for name, numbers in chosen.items()
         }  # a group that is dead altogether keeps one
     else:
         chosen = {name: check(graph, name, numbers) for name, numbers in remove.items()}
-    return cut_graph(graph, chosen, optimizer=optimizer)
+    return cut_graph(graph, chosen, gone, optimizer=optimizer)
 
 
-def cut_graph(graph: Graph, remove: Mapping[str, Sequence[int]], *, optimizer: bool = False) -> keras.Model:
-    """Return the model that is left of a graph without some channels.
+def cut_graph(
+    graph: Graph, remove: Mapping[str, Sequence[int]], drop: Sequence[Block] = (), *, optimizer: bool = False
+) -> keras.Model:
+    """Return the model that is left of a graph without some channels and blocks.
 
     Args:
         graph: The graph.
         remove: Numbers of the channels to remove, by the name of their group.
+        drop: Residual blocks to leave out.
         optimizer: Whether the new optimizer remembers what the old one did.
     """
     gone = [int(graph.group(name).labels[number]) for name, numbers in remove.items() for number in numbers]
-    construction = rebuild(graph, graph.cut(gone))
+    construction = Rebuilt(graph, graph.cut(gone), drop)
     model = construction.model()
     carry_compilation(graph.model, model)
     if optimizer:

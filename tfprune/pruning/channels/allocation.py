@@ -49,9 +49,7 @@ class Allocation:
         self.own = own
         self.costs = CostModel(graph)
         self._free = [index for index, group in enumerate(groups) if group.name not in own]
-        self._units = [
-            Units(scores[index], 1, lambda kept: kept, structure_of(groups[index])) for index in self._free
-        ]
+        self._units = [Units(scores[index], 1, lambda kept: kept, structure_of(groups[index])) for index in self._free]
 
     def by_sparsity(self, sparsity: float) -> list[int]:
         """Return the numbers of channels to keep so that a fraction of them goes, each rounded to an allowed one."""

@@ -85,10 +85,7 @@ def plan_filters(
         raise InputError(f"No channels of {model.name!r} can be removed ({'; '.join(reasons[:5])}).")
     scores = [channel_scores(group, rule, seed + index) for index, group in enumerate(prunable)]
     allocation = Allocation(graph, prunable, scores, area, limits, own)
-    if isinstance(budget, Budget):
-        counts = allocation.by_budget(budget)
-    else:
-        counts = allocation.by_sparsity(budget or 0.0)
+    counts = allocation.by_budget(budget) if isinstance(budget, Budget) else allocation.by_sparsity(budget or 0.0)
     keep = {
         group.name: best_channels(own_scores, count)
         for group, own_scores, count in zip(prunable, scores, counts, strict=True)
@@ -98,7 +95,12 @@ def plan_filters(
 
 
 def prune_filters(
-    model: keras.Model, budget: Budget | float | None = None, *, verbose: int = 1, optimizer: bool = False, **choices: Any
+    model: keras.Model,
+    budget: Budget | float | None = None,
+    *,
+    verbose: int = 1,
+    optimizer: bool = False,
+    **choices: Any,
 ) -> keras.Model:
     """Return a smaller model without the channels that matter least: filters, neurons, units and heads, really removed.
 

@@ -41,4 +41,5 @@ def channel_scores(group: ChannelGroup, criterion: Criterion, seed: int = 0) -> 
         each = along[entry.positions].mean(axis=1)
         mean = each.mean()
         gathered.append(each / mean if mean > 0 else each)
-    return np.mean(gathered, axis=0)
+    mean_of_all: NDArray[np.floating] = np.mean(gathered, axis=0)
+    return mean_of_all

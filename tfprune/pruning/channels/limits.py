@@ -44,7 +44,8 @@ class Limits:
         counts = np.arange(1, group.size + 1)
         fits = (counts * width % self.round_to == 0) & (counts >= self.min_channels)
         fits[-1] = True
-        return counts[fits]
+        found: NDArray[np.int64] = counts[fits]
+        return found
 
     def nearest(self, group: ChannelGroup, count: float) -> int:
         """Return the allowed number of channels nearest to a wanted one, of two equally near the higher."""
