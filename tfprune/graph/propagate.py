@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import keras
 from keras import tree
 
-from tfprune.graph.node import Node
+from tfprune.graph.node import Node, Tensor
 from tfprune.graph.rules import find_rule
 from tfprune.graph.trace import Trace
 from tfprune.graph.walk import Flow, Walk
@@ -34,7 +35,13 @@ def apply(node: Node, walk: Walk) -> list[Flow]:
     rule = find_rule(node.operation)
     if rule is None:
         raise RuntimeError(f"{node.path} has neither a rule nor a reason for having none")
+    for name, value in node.kwargs.items():
+        if "mask" in name and isinstance(value, Tensor):
+            walk.fix(walk.flows[value.index].axes, f"{node.path} takes them for a mask")
     flows = rule.propagate(node, walk)
+    for variable in variables_of(node):
+        if id(variable) not in walk.sites:
+            keep(variable, walk, f"{node.path} has no slice of {variable.path}")
     return flows if isinstance(flows, list) else [flows]
 
 
@@ -42,4 +49,18 @@ def hold(node: Node, walk: Walk) -> list[Flow]:
     """Fix all that an opaque node sees; what it makes keeps its size."""
     for tensor in node.inputs:
         walk.fix(walk.flows[tensor.index].axes, f"{node.path} is opaque: {node.opaque}")
+    for variable in variables_of(node):
+        keep(variable, walk, f"{node.path} is opaque: {node.opaque}")
     return [Flow((None,) * tensor.rank, False, f"{node.path} is opaque") for tensor in node.results]
+
+
+def variables_of(node: Node) -> list[keras.Variable]:
+    """Return the weights that a node uses: its arguments and those of its layer."""
+    given = [x for x in tree.flatten((node.args, dict(node.kwargs))) if isinstance(x, keras.Variable)]
+    return [*given, *(node.operation.weights if isinstance(node.operation, keras.Layer) else [])]
+
+
+def keep(variable: keras.Variable, walk: Walk, why: str) -> None:
+    """Fix all axes of a variable."""
+    for axis in range(len(variable.shape)):
+        walk.bind(variable, axis, None, why)

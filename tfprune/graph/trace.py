@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import tree
+from keras.src.backend import get_keras_mask, set_keras_mask
 from keras.src.models.functional import Functional
 
 from tfprune.errors import InputError
@@ -34,6 +36,7 @@ class Trace:
         self.outputs: Any = None
         self.names: dict[int, str] = {}
         self._count = 0
+        self._masked: set[int] = set()
 
     def new_tensor(self, like: Any) -> Tensor:
         """Return a new tensor of the shape and dtype of a KerasTensor."""
@@ -62,7 +65,8 @@ class Trace:
             return made
         if isinstance(operation, keras.Sequential) and operation._functional is not None:
             operation = operation._functional
-        if is_functional(operation) and same_shapes(operation, args):
+        masked = any(isinstance(x, Tensor) and x.index in self._masked for x in tree.flatten((args, dict(kwargs))))
+        if is_functional(operation) and same_shapes(operation, args) and not masked:
             return self._inline(operation, path, args)
         reason = cannot_open(operation)
         if reason is None:
@@ -91,20 +95,31 @@ class Trace:
             if not isinstance(x, Tensor):
                 return x
             symbolic = keras.KerasTensor(x.shape, x.dtype)
+            if x.index in self._masked:
+                set_keras_mask(symbolic, keras.KerasTensor(x.shape[:2], "bool"))
             known[id(symbolic)] = x
             symbols.append(symbolic)
             return symbolic
 
         symbols: list[keras.KerasTensor] = []
         own_args, own_kwargs = tree.map_structure(symbol, (args, dict(kwargs)))
-        with untouched(layer):
+        masked = any(get_keras_mask(x) is not None for x in symbols)
+        if masked and not is_functional(layer) and any("mask" in name for name in layer._call_signature.parameters):
+            raise TypeError("it is given a mask")
+        before = len(self.nodes)
+        with untouched(layer), tf.GradientTape() as tape:
             outputs = layer.call(*own_args, **{k: v for k, v in own_kwargs.items() if takes(layer, k)})
             flat = [x for x in tree.flatten(outputs) if x is not None]
             if not all(isinstance(x, keras.KerasTensor) for x in flat):
                 raise TypeError("it returns something other than tensors")
+            if masked and layer.supports_masking and any(get_keras_mask(x) is None for x in flat):
+                raise TypeError("it passes a mask on")
             made = [x for x in flat if id(x) not in known]
             if made:
                 self._replay(keras.Function(symbols, made), path, known)
+        frozen = baked(layer, tape, self.nodes[before:])
+        if frozen is not None:
+            raise TypeError(f"it does something to {frozen.path} alone")
         return tree.map_structure(lambda x: None if x is None else known[id(x)], outputs)
 
     def _replay(self, function: Any, path: str, known: dict[int, Tensor]) -> None:
@@ -122,6 +137,7 @@ class Trace:
                 outputs = node.outputs[0] if len(node.outputs) == 1 else list(node.outputs)
                 made = self.run(node.operation, where, args, kwargs, outputs)
                 known.update({id(x): y for x, y in zip(node.outputs, tree.flatten(made), strict=True)})
+                self._masked.update(known[id(x)].index for x in node.outputs if get_keras_mask(x) is not None)
 
 
 def trace_calls(model: keras.Model) -> Trace:
@@ -205,6 +221,17 @@ def cannot_open(operation: Any) -> str | None:
     if not isinstance(operation, keras.Model) and type(operation).__module__.startswith("keras.src.layers"):
         return f"there is no rule for {type(operation).__name__}"
     return unfit(operation)
+
+
+def baked(layer: Any, tape: Any, nodes: list[Node]) -> keras.Variable | None:
+    """Return a trainable weight that a layer read, but that none of its calls has: a constant was made of it."""
+    used: set[int] = set()
+    for node in nodes:
+        given = [x for x in tree.flatten((node.args, dict(node.kwargs))) if isinstance(x, keras.Variable)]
+        used.update(map(id, [*given, *(node.operation.weights if isinstance(node.operation, keras.Layer) else [])]))
+    read = {id(variable) for variable in tape.watched_variables()}
+    every = [variable for _, inner in walk_layers(layer) for variable in inner._trainable_variables]
+    return next((v for v in every if id(v) not in used and id(v.value) in read), None)
 
 
 def takes(layer: Any, name: str) -> bool:

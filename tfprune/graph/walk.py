@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +76,7 @@ class Walk:
             return self.flows[value.index]
         if isinstance(value, keras.Variable):
             return Flow(tuple(self.axis(value, number) for number in range(len(value.shape))), silent=True)
-        return Flow((None,) * np.ndim(value), silent=False, why="a constant")
+        return Flow((None,) * np.ndim(value), silent=not np.any(value), why="a constant")
 
     # Variables: an axis of a variable has the same labels wherever the variable is used.
 
@@ -93,9 +93,13 @@ class Walk:
     def make(self, variable: keras.Variable, axis: int) -> Axis:
         """Return the labels of an axis along which a variable makes channels, and note who makes them."""
         labels = self.axis(variable, axis)
+        self.made_by(variable, labels)
+        return labels
+
+    def made_by(self, variable: keras.Variable, labels: Axis) -> None:
+        """Note that a variable makes channels along an axis that has been bound to their labels."""
         if labels is not None and self.node is not None:
             self.makers.setdefault(id(variable), []).append((self.node, labels))
-        return labels
 
     def bind(self, variable: keras.Variable | None, axis: int, labels: Axis, why: str = "") -> None:
         """Say that the positions along a variable's axis have these labels."""
@@ -135,12 +139,13 @@ class Walk:
         for axis in axes:
             self.labels.fix(axis, why)
 
-    def broadcast(self, values: Sequence[Any], silent: bool) -> Flow:
+    def broadcast(self, values: Sequence[Any], silent: Callable[[list[bool]], bool]) -> Flow:
         """Unify operands that are combined element by element, with NumPy's broadcasting.
 
         Args:
             values: Tensors, variables, arrays or numbers.
-            silent: Whether a channel of the result is zero where it is removed.
+            silent: Whether a removed channel of the result is zero, from whether it is zero in each of the operands:
+                `all` for a sum, `any` for a product. An operand that is broadcast along the channels is not.
         """
         flows = [self.flow(value) for value in values]
         shapes = [tuple(value.shape) if hasattr(value, "shape") else np.shape(value) for value in values]
@@ -163,9 +168,20 @@ class Walk:
         for value, shape in zip(values, shapes, strict=True):
             if not is_movable(value) and shape:
                 own = axes[rank - len(shape) :]
-                self.constants[id(value)] = tuple(a if n != 1 else None for a, n in zip(own, shape, strict=True))
+                known_axes = tuple(a if n != 1 else None for a, n in zip(own, shape, strict=True))
+                before = self.constants.get(id(value), known_axes)  # one that comes again is cut alike
+                why = f"{self.here} uses a constant that is used elsewhere too"
+                self.constants[id(value)] = tuple(
+                    self.same(a, b, why) if a is not None or b is not None else None
+                    for a, b in zip(before, known_axes, strict=True)
+                )
         why = next((flow.why for flow in flows if flow.why and flow.why != "a constant"), "")
-        return Flow(tuple(axes), silent, why)
+        back = [rank - number for number, axis in enumerate(axes) if axis is not None]
+        zeros = [
+            flow.silent and (not is_movable(value) or all(len(shape) >= n and shape[-n] != 1 for n in back))
+            for flow, shape, value in zip(flows, shapes, values, strict=True)
+        ]
+        return Flow(tuple(axes), silent(zeros), why)
 
     # Costs
 

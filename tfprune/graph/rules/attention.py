@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
@@ -31,6 +30,8 @@ class ProjectedAttention(Rule):
         value_tensor = node.argument(1, "value")
         value = walk.flow(value_tensor)
         key = walk.flow(node.argument(2, "key", default=None) or value_tensor)
+        for flow in (query, key, value):
+            walk.fix(flow.axes[1:-1], f"{node.path} attends to all of them")
         steps = [node.argument(0, "query").shape[1:-1], value_tensor.shape[1:-1]]
         projections = self.projections(layer)
         for (projection, source), flow in zip(projections, (query, key, value), strict=True):
@@ -165,6 +166,8 @@ class DotProductAttentionRule(Rule):
     def propagate(self, node: Node, walk: Walk) -> Flow:
         """Unify heads and sizes."""
         query, key, value = (walk.flow(x) for x in node.args[:3])
+        for flow in (query, key, value):
+            walk.fix(flow.axes[:2], f"{node.path} attends to all of them")
         why = f"{node.path} meets something that keeps its size"
         if node.args[1].shape[2] == node.args[0].shape[2]:
             heads = query.axes[2]
@@ -199,12 +202,14 @@ class DotAttentionRule(Rule):
         tensors = list(node.args[0])
         query, value = (walk.flow(tensor) for tensor in tensors[:2])
         key = walk.flow(tensors[2]) if len(tensors) > 2 else value
+        for given in (query, key, value):
+            walk.fix(given.axes[1:-1], f"{node.path} attends to all of them")
         if query.axes[-1] is not None or key.axes[-1] is not None:
             walk.same(query.axes[-1], key.axes[-1], f"{node.path} meets something that keeps its size")
         if isinstance(layer, layers.AdditiveAttention) and layer.scale is not None:
             walk.bind(layer.scale, 0, query.axes[-1])
         if not (query.silent or key.silent):
             walk.fix([query.axes[-1]], f"{node.path} adds them up, and they are not zero where they are removed")
-        flow = Flow((None, *query.axes[1:-1], value.axes[-1]), value.silent, value.why)
+        flow = Flow((None,) * (len(query.axes) - 1) + value.axes[-1:], value.silent, value.why)
         scores = Flow((None,) * (node.results[1].rank if len(node.results) > 1 else 0), False)
         return [flow, scores][: len(node.results)]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import keras
-import numpy as np
 from keras.src.ops import core, image, linalg, math, nn, numpy
 from numpy.typing import NDArray
 

@@ -25,13 +25,15 @@ def contract(node: Node, walk: Walk, parts: list[str], values: list[Any], result
     """
     found: dict[str, Axis] = {}
     sizes: dict[str, Any] = {}
-    silent: dict[str, bool] = {}
+    silent: dict[str, bool] = {}  # whether a removed position of the letter is zero in one of the operands
     seen: set[str] = set()
     for part, value in zip(parts, values, strict=True):
         flow = walk.flow(value)
         for letter, axis, size in zip(part, flow.axes, value.shape, strict=True):
             if size == 1 and sizes.get(letter, 1) != 1:
                 continue
+            if sizes.get(letter) == 1:
+                silent.pop(letter)  # what was broadcast says nothing
             why = f"{node.path} multiplies them with {flow.why or 'something that keeps its size'}"
             both = letter in seen and (axis is not None or found[letter] is not None) and sizes[letter] != 1
             found[letter] = walk.same(found[letter], axis, why) if both else axis
@@ -47,7 +49,8 @@ def contract(node: Node, walk: Walk, parts: list[str], values: list[Any], result
         walk.count(1, *(found[letter] for letter in every), sizes=[sizes[letter] for letter in every])
     flows = [walk.flow(value) for value in values]
     why = next((flow.why for flow in flows if flow.why), "")
-    return Flow(tuple(found[letter] for letter in result), any(flow.silent for flow in flows), why)
+    zero = all(silent[letter] for letter in result if found[letter] is not None)
+    return Flow(tuple(found[letter] for letter in result), zero, why)
 
 
 @register_rule(operation_class("Einsum"))
@@ -111,6 +114,8 @@ class DotRule(Rule):
     def propagate(self, node: Node, walk: Walk) -> Flow:
         """Follow the axes."""
         layer: Any = node.operation
+        if layer.normalize:
+            self._hold_norms(node, walk)
         left, right = node.inputs
         axes = [layer.axes, layer.axes] if isinstance(layer.axes, int) else list(layer.axes)
         one, two = axes[0] % left.rank, axes[1] % right.rank
@@ -120,3 +125,11 @@ class DotRule(Rule):
         flow = contract(node, walk, [first, second], [left, right], result)
         missing = node.results[0].rank - len(flow.axes)
         return Flow((*flow.axes, *(None,) * missing), flow.silent, flow.why)
+
+    def _hold_norms(self, node: Node, walk: Walk) -> None:
+        """Hold what is divided by its norm and not zero where it is removed."""
+        axes = node.operation.axes
+        for tensor, axis in zip(node.inputs, [axes, axes] if isinstance(axes, int) else axes, strict=True):
+            flow = walk.flow(tensor)
+            if not flow.silent:
+                walk.fix([flow.axes[axis]], f"{node.path} divides by the norm of all of them")

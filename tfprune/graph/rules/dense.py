@@ -25,6 +25,11 @@ def activate(node: Node, walk: Walk, axes: tuple[Axis, ...], why: str) -> Flow:
     return Flow(axes, is_silent(activation), why)
 
 
+def unless_bias(flow: Flow, x: Flow, bias: Any) -> Flow:
+    """Return the labels of a product whose inputs have labels that pass by the kernel: a bias fills these."""
+    return Flow(flow.axes, flow.silent and x.silent and bias is None, flow.why)
+
+
 @register_rule(layers.Dense)
 class DenseRule(Rule):
     """A matrix product over the last axis."""
@@ -40,7 +45,8 @@ class DenseRule(Rule):
         if None not in between:
             factor = math.prod(size or 0 for size in between)
             walk.count(factor, x.axes[-1], outputs, *x.axes[1:-1], sizes=layer.kernel.shape)
-        return activate(node, walk, (*x.axes[:-1], outputs), x.why)
+        flow = activate(node, walk, (*x.axes[:-1], outputs), x.why)
+        return flow if x.axes[:-1] == (None,) * (len(x.axes) - 1) else unless_bias(flow, x, layer.bias)
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
         """Return the new number of units."""
@@ -65,14 +71,22 @@ class EinsumDenseRule(Rule):
                 found[letter] = walk.make(layer.kernel, number)
             sizes[letter] = layer.kernel.shape[number]
         axes = tuple(found[letter] for letter in made)
+        filled = set(made) if layer.bias is not None else set()  # letters along which a bias says nothing of its own
         if layer.bias is not None:
             for back, size in enumerate(reversed(layer.bias.shape), 1):
                 if size != 1:
                     walk.bind(layer.bias, -back, axes[-back])
+                    filled.discard(made[-back])
+        for letter in given:
+            if letter not in made and letter not in kernel and not x.silent:
+                walk.fix([found[letter]], f"{node.path} adds them up, and they are not zero where they are removed")
+        passing = [letter for letter in made if found[letter] is not None and letter not in kernel]
         every = list(dict.fromkeys(letter for letter in given[1:] + kernel if letter != given[0]))
         if all(sizes[letter] is not None for letter in every):
             walk.count(1, *(found[letter] for letter in every), sizes=[sizes[letter] for letter in every])
-        return activate(node, walk, axes, x.why)
+        flow = activate(node, walk, axes, x.why)
+        silent = all(letter not in filled for letter in made if found[letter] is not None) and (x.silent or not passing)
+        return Flow(axes, flow.silent and silent, flow.why)
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
         """Return the new output shape."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from keras import layers, tree
 
-from tfprune.graph.node import Node
+from tfprune.graph.node import Node, Tensor
 from tfprune.graph.rules.base import Rule, operation_class, register_rule
 from tfprune.graph.walk import Flow, Walk
 
@@ -17,15 +18,16 @@ ZERO_AT_ZERO = (
     "Softsign", "Sqrt", "Square", "StopGradient", "Tan", "Tanh", "TanhShrink", "Trunc",
 )  # fmt: skip
 OTHER_UNARY = (
-    "Clip", "Cos", "Cosh", "Exp", "Exp2", "HardSigmoid", "Isfinite", "Isinf", "Isnan", "Log", "Log10", "Log2",
+    "Cos", "Cosh", "Exp", "Exp2", "HardSigmoid", "Isfinite", "Isinf", "Isnan", "Log", "Log10", "Log2",
     "LogSigmoid", "LogicalNot", "NanToNum", "OnesLike", "Reciprocal", "Rsqrt", "Sigmoid", "Softplus", "SparsePlus",
     "SparseSigmoid", "Squareplus", "Threshold", "ZerosLike",
 )  # fmt: skip
-SUMS = ("Add", "Subtract", "Maximum", "Minimum", "Fmax", "Fmin", "Logaddexp", "Hypot")
+SUMS = ("Add", "Subtract", "Maximum", "Minimum", "Fmax", "Fmin", "Hypot")
 PRODUCTS = ("Multiply", "LogicalAnd", "BitwiseAnd")
 QUOTIENTS = ("Divide", "TrueDivide", "DivideNoNan", "FloorDivide", "Mod")
 COMPARISONS = (
-    "Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalOr", "LogicalXor", "Power", "Arctan2",
+    "Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalOr", "LogicalXor", "Arctan2",
+    "Logaddexp", "Logaddexp2", "Heaviside",
 )  # fmt: skip
 
 
@@ -39,9 +41,25 @@ def operands(node: Node) -> list[Any]:
     return [x for x in tree.flatten((node.args, dict(node.kwargs))) if x is not None and not isinstance(x, str | bool)]
 
 
-def silences(node: Node, walk: Walk) -> list[bool]:
-    """Return for each operand whether its removed channels are zero."""
-    return [walk.flow(value).silent for value in operands(node)]
+def first_of(zeros: list[bool]) -> bool:
+    """Say that a removed channel is zero where the first operand is."""
+    return zeros[0]
+
+
+def never(zeros: list[bool]) -> bool:
+    """Say that a removed channel may be anything."""
+    return False
+
+
+class BroadcastRule(Rule):
+    """Operands that meet element by element."""
+
+    def check(self, node: Node) -> str | None:
+        """Refuse a list of numbers, which is not an array."""
+        lists = [x for x in (*node.args, *node.kwargs.values()) if isinstance(x, list | tuple)]
+        return "one of its operands is a list of numbers" if any(
+            not isinstance(x, Tensor) for x in tree.flatten(lists)
+        ) else None  # fmt: skip
 
 
 @register_rule(*classes(ZERO_AT_ZERO), layers.Identity, layers.Dropout, layers.SpatialDropout1D,
@@ -65,40 +83,66 @@ class UnaryRule(Rule):
 
 
 @register_rule(*classes(SUMS), layers.Add, layers.Subtract, layers.Average, layers.Maximum, layers.Minimum)
-class SumRule(Rule):
+class SumRule(BroadcastRule):
     """Operands that meet element by element; zeros if all are."""
 
     def propagate(self, node: Node, walk: Walk) -> Flow:
         """Unify all operands."""
-        return walk.broadcast(operands(node), all(silences(node, walk)))
+        return walk.broadcast(operands(node), all)
 
 
 @register_rule(*classes(PRODUCTS), layers.Multiply)
-class ProductRule(Rule):
+class ProductRule(BroadcastRule):
     """Operands that meet element by element; zeros if one is."""
 
     def propagate(self, node: Node, walk: Walk) -> Flow:
         """Unify all operands."""
-        return walk.broadcast(operands(node), any(silences(node, walk)))
+        return walk.broadcast(operands(node), any)
 
 
 @register_rule(*classes(QUOTIENTS))
-class QuotientRule(Rule):
+class QuotientRule(BroadcastRule):
     """Operands that meet element by element; zeros if the first is and the second has no channels to lose."""
 
     def propagate(self, node: Node, walk: Walk) -> Flow:
         """Unify both operands."""
-        first, second = operands(node)[:2]
-        return walk.broadcast([first, second], walk.flow(first).silent and not walk.flow(second).labelled)
+        labelled = bool(walk.flow(operands(node)[1]).labelled)
+        return walk.broadcast(operands(node), never if labelled else first_of)
 
 
 @register_rule(*classes(COMPARISONS), operation_class("Where"))
-class CompareRule(Rule):
+class CompareRule(BroadcastRule):
     """Operands that meet element by element; nothing is said about zeros."""
 
     def propagate(self, node: Node, walk: Walk) -> Flow:
         """Unify all operands."""
-        return walk.broadcast(operands(node), False)
+        return walk.broadcast(operands(node), never)
+
+
+@register_rule(operation_class("Clip"))
+class ClipRule(Rule):
+    """Each element between two bounds; zero stays zero if it lies between them."""
+
+    def propagate(self, node: Node, walk: Walk) -> Flow:
+        """Pass labels on."""
+        operation: Any = node.operation
+        x = walk.flow(node.inputs[0])
+        return Flow(x.axes, x.silent and bool(operation.x_min <= 0 <= operation.x_max), x.why)
+
+    def check(self, node: Node) -> str | None:
+        """Refuse bounds that differ by position."""
+        bounds = node.operation.x_min, node.operation.x_max
+        return None if all(isinstance(x, int | float) for x in bounds) else "its bounds are not two numbers"
+
+
+@register_rule(operation_class("Power"))
+class PowerRule(BroadcastRule):
+    """A power; zero stays zero if the exponent is a positive number."""
+
+    def propagate(self, node: Node, walk: Walk) -> Flow:
+        """Unify both operands."""
+        exponent = operands(node)[1]
+        return walk.broadcast(operands(node), first_of if isinstance(exponent, int | float) and exponent > 0 else never)
 
 
 @register_rule(layers.Rescaling)
@@ -109,6 +153,6 @@ class RescalingRule(Rule):
         """Pass labels on."""
         layer: Any = node.operation
         x = walk.flow(node.inputs[0])
-        if isinstance(layer.scale, list | tuple) or isinstance(layer.offset, list | tuple):
+        if np.ndim(layer.scale) or np.ndim(layer.offset):
             walk.fix(x.axes, f"{node.path} has a scale for each")
-        return Flow(x.axes, x.silent and layer.offset == 0, x.why)
+        return Flow(x.axes, x.silent and not np.any(layer.offset), x.why)

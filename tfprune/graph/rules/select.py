@@ -63,9 +63,14 @@ class StackRule(Rule):
 
     def propagate(self, node: Node, walk: Walk) -> Flow:
         """Unify the labels, and put an axis in between."""
-        flow = walk.broadcast(list(node.inputs), all(walk.flow(tensor).silent for tensor in node.inputs))
+        flow = walk.broadcast(list(node.inputs), all)
         axis = node.operation.axis % node.results[0].rank
         return Flow((*flow.axes[:axis], None, *flow.axes[axis:]), flow.silent, flow.why)
+
+    def check(self, node: Node) -> str | None:
+        """Refuse to stack constants."""
+        stacked = tree.flatten(node.args[0])
+        return None if all(isinstance(part, Tensor) for part in stacked) else "it stacks constants"
 
 
 @register_rule(operation_class("Unstack"))
