@@ -185,16 +185,25 @@ def check_oracle(model, *, seed=0, inputs=None, chosen=None, tolerance=1e-5, gro
     return graph, chosen, small
 
 
+def made_by(graph: Graph, name):
+    """Return the group of a name, else the groups that a layer of this name makes."""
+    exact = [group for group in graph.groups if group.name == name]
+    return exact or [group for group in graph.groups if name in group.layers]
+
+
 def check_cut(model, *names, held=(), **options):
-    """Assert the oracle, that all of the groups of these names lost channels, and that the others named were held."""
+    """Assert the oracle, that what these layers make lost channels, and that what those in `held` make did not.
+
+    Names are of groups or layers.
+    """
     graph, chosen, small = check_oracle(model, **options)
-    known = {group.name: group for group in graph.groups}
     for name in names:
-        assert name in known, f"there is no {name}: {sorted(known)}"
-        assert known[name].prunable, f"{name} is kept: {known[name].reason}"
-        assert chosen.get(name), f"nothing of {name} was removed"
+        groups = made_by(graph, name)
+        assert groups, f"there is no {name}: {[group.name for group in graph.groups]}"
+        assert any(group.prunable for group in groups), f"{name} is kept: {groups[0].reason}"
+        assert any(chosen.get(group.name) for group in groups), f"nothing of {name} was removed"
     for name in held:
-        assert not known[name].prunable, f"{name} can be pruned"
+        assert not any(group.prunable for group in made_by(graph, name)), f"{name} can be pruned"
     if names:
         assert small.count_params() < model.count_params()
     return graph, chosen, small

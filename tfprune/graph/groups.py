@@ -93,8 +93,9 @@ class ChannelGroup:
 def find_groups(walk: Walk, resolved: Resolved) -> tuple[ChannelGroup, ...]:
     """Return the groups of a graph, in the order in which their channels are made.
 
-    Channels that could not be told apart by where their slices lie form one group. A channel is described by a sum of
-    random numbers, one for each axis of each variable, so that this takes time in proportion to the slices.
+    Channels that could not be told apart by where their slices lie, and by which tensors they are in, form one group;
+    so no tensor loses all its channels as long as every group keeps one. A channel is described by a sum of random
+    numbers, one for each axis of each variable and tensor, so that this takes time in proportion to their sizes.
     """
     sites = [
         (variable, axis, resolved.root[labels])
@@ -110,6 +111,9 @@ def find_groups(walk: Walk, resolved: Resolved) -> tuple[ChannelGroup, ...]:
         channels, positions = expand(resolved, roots)
         np.add.at(signature, channels, mark)
         expanded.append((variable, axis, channels, positions))
+    for labels in {id(axis): axis for flow in walk.flows.values() for axis in flow.axes if axis is not None}.values():
+        channels, _ = expand(resolved, resolved.root[labels])
+        signature[np.unique(channels)] += rng.integers(1, 2**63, dtype=np.uint64)
     state = [resolved.fixed.get(label) is not None for label in range(len(signature))]
     used = np.unique(np.concatenate([e[2] for e in expanded])) if expanded else np.zeros(0, dtype=np.int64)
     keys: dict[tuple[int, bool], list[int]] = {}
@@ -136,7 +140,7 @@ def find_groups(walk: Walk, resolved: Resolved) -> tuple[ChannelGroup, ...]:
 
 def expand(resolved: Resolved, roots: IntArray) -> tuple[IntArray, IntArray]:
     """Return the labels that remove each position of an axis, and the positions; products have two or more."""
-    if not resolved.parts:
+    if not resolved.is_product[roots].any():
         return roots, np.arange(len(roots))
     pairs = [(leaf, position) for position, root in enumerate(roots.tolist()) for leaf in resolved.leaves(root)]
     channels, positions = np.array(pairs).T

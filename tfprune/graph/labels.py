@@ -171,6 +171,8 @@ class Resolved:
         padded = [(*leaves, *(leaves[-1],) * (most - len(leaves))) for leaves in self.parts.values()]
         self._products = np.array(list(self.parts), dtype=np.int64)
         self._leaves = np.array(padded, dtype=np.int64).reshape(-1, most)
+        self.is_product = np.zeros(len(root), dtype=bool)
+        self.is_product[list(self.parts)] = True
         self.fixed = self._spread(fixed)
         self.inexact = self._spread(inexact)
 

@@ -46,7 +46,8 @@ class DenseRule(Rule):
             factor = math.prod(size or 0 for size in between)
             walk.count(factor, x.axes[-1], outputs, *x.axes[1:-1], sizes=layer.kernel.shape)
         flow = activate(node, walk, (*x.axes[:-1], outputs), x.why)
-        return flow if x.axes[:-1] == (None,) * (len(x.axes) - 1) else unless_bias(flow, x, layer.bias)
+        passing = any(axis is not None for axis in x.axes[:-1])
+        return unless_bias(flow, x, layer.bias) if passing else flow
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
         """Return the new number of units."""
@@ -120,3 +121,24 @@ class EmbeddingRule(Rule):
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
         """Return the new width."""
         return {"output_dim": cut.size(node.operation._embeddings, 1)}
+
+
+@register_rule(getattr(layers, "ReversibleEmbedding", None))
+class ReversibleEmbeddingRule(EmbeddingRule):
+    """A row for each token, and the way back: products with all rows."""
+
+    def propagate(self, node: Node, walk: Walk) -> Flow:
+        """Make the columns, or bind them to the inputs."""
+        layer: Any = node.operation
+        if not node.argument(1, "reverse", default=False):
+            return super().propagate(node, walk)
+        x = walk.flow(node.inputs[0])
+        if layer.tie_weights:
+            walk.bind(layer._embeddings, 1, x.axes[-1], x.why)
+        else:
+            walk.bind(layer.reverse_embeddings, 0, x.axes[-1], x.why)
+            walk.bind(layer._embeddings, 1, x.axes[-1], x.why)  # one size for both in its config
+        between = node.results[0].shape[1:-1]
+        if None not in between:
+            walk.count(math.prod(size or 0 for size in between) * layer.input_dim, x.axes[-1], sizes=[layer.output_dim])
+        return Flow((*x.axes[:-1], None), x.silent, x.why)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from keras import layers, tree
+from keras import layers, ops, tree
+from numpy.typing import NDArray
 
 from tfprune.graph.cut import Cut
 from tfprune.graph.labels import Axis
@@ -135,13 +136,17 @@ class GetItemRule(Rule):
     def call(self, node: Node, cut: Cut, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
         """Return the slices that take the same channels out of those that are left."""
         key: list[Any] = []
+        x = args[0]
         for axis, part in self._parts(node):
             labels = None if axis is None else cut.axes(node.inputs[0])[axis]
-            if labels is None or part is None or isinstance(part, int) or part == slice(None):
+            if axis is None or labels is None or part is None or isinstance(part, int) or part == slice(None):
                 key.append(part)
-            else:
-                key.append(as_slice(cut.where(labels, np.arange(len(labels))[part])))
-        return (args[0], tuple(key)), {}
+                continue
+            left = cut.where(labels, np.arange(len(labels))[part])
+            even = is_even(left)
+            x = x if even else ops.take(x, left.astype(np.int32), axis=axis)
+            key.append(as_slice(left) if even else slice(None))
+        return (x, tuple(key)), {}
 
     def check(self, node: Node) -> str | None:
         """Refuse what is not a constant, and labels that a stride takes apart irregularly."""
@@ -174,17 +179,15 @@ class GetItemRule(Rule):
         return numbered
 
 
-def as_slice(indices: Any) -> slice:
-    """Return the slice that takes some indices, which are evenly spaced.
+def is_even(indices: NDArray[np.integer]) -> bool:
+    """Whether a slice can take some indices."""
+    steps = np.diff(indices)
+    return bool(len(steps) == 0 or (steps[0] != 0 and (steps == steps[0]).all()))
 
-    Raises:
-        ValueError: If they are not.
-    """
-    if len(indices) == 0:
-        return slice(0, 0)
+
+def as_slice(indices: NDArray[np.integer]) -> slice:
+    """Return the slice that takes some evenly spaced indices."""
     step = int(indices[1] - indices[0]) if len(indices) > 1 else 1
-    if step == 0 or (len(indices) > 1 and (np.diff(indices) != step).any()):
-        raise ValueError("The channels that are left are not evenly spaced.")
     stop = int(indices[-1]) + (1 if step > 0 else -1)
     return slice(int(indices[0]), None if stop < 0 else stop, step)
 
