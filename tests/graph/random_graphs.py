@@ -205,7 +205,9 @@ class RandomGraph:
         return x * layers.Conv2D(1, 3, padding="same", activation="sigmoid")(y)
 
     def normalised(self, x, inputs):
-        kind = self.choose(("LayerNormalization", "RMSNormalization", "GroupNormalization", "PReLU", "UnitNormalization"))
+        kind = self.choose(
+            ("LayerNormalization", "RMSNormalization", "GroupNormalization", "PReLU", "UnitNormalization")
+        )
         settings = {"GroupNormalization": {"groups": x.shape[-1] if self.flag() else 1}}.get(kind, {})
         settings = {"shared_axes": [1, 2]} if kind == "PReLU" and self.flag() else settings
         return getattr(layers, kind)(**settings)(x)

@@ -108,7 +108,7 @@ class SplitRule(Rule):
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
         """Return where the new pieces begin."""
         axis = node.operation.axis % len(node.inputs[0].shape)
-        if cut.axes(node.inputs[0])[axis] is None:
+        if cut.axes(node.inputs[0])[axis] is None or len(node.results) == 1:
             return {}
         sizes = [cut.shape(piece)[axis] for piece in node.results]
         return {"indices_or_sections": np.cumsum(sizes[:-1]).tolist()}
