@@ -16,6 +16,8 @@ from tfprune.callbacks.best import BestKeepers
 from tfprune.callbacks.clock import Clock, optimizers_of
 from tfprune.callbacks.last_word import PRUNE, running_list, speak_last
 from tfprune.callbacks.student import student_of
+from tfprune.cost import Budget
+from tfprune.errors import InputError
 from tfprune.granularity import Depth, Filter
 from tfprune.pruning.plan import describe
 from tfprune.pruning.pruner import Pruner, make_schedule
@@ -39,12 +41,14 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
     sparsity. `fit` ends with exactly that sparsity, whatever other callbacks do to the weights, or it raises.
 
     Args:
-        sparsity: Final fraction of zeros in the pruned kernels, in [0, 1); None is 0.8, or what an N:M pattern has.
+        sparsity: Final fraction of zeros in the pruned kernels (of channels or blocks that go), in [0, 1); None is 0.8,
+            what an N:M pattern has, 0.5 of the channels, 0.25 of the blocks. For channels also a `tfprune.Budget`.
         schedule: How sparsity moves over training: `"polynomial"`, `"constant"`, `"cosine"`, `"exponential"`, a
             schedule of `tfprune.schedules`, or any callable from the step to the sparsity.
         criterion: What makes a weight matter: `"magnitude"`, `"l2"`, `"random"` or a `tfprune.criteria.Criterion`.
-        granularity: What goes as one: `"weight"`, a block (outputs, inputs) such as `(1, 4)`, or a pattern such as
-            `"2:4"`.
+        granularity: What goes as one: `"weight"`, a block (outputs, inputs) such as `(1, 4)`, a pattern such as
+            `"2:4"`, a `"filter"` or attention `"head"` with all that goes with it, or a residual `"layer"`; what is
+            whole, `tfprune.shrink(model)` takes out afterwards.
         scope: `"layer"` gives every kernel the same sparsity, `"global"` compares scores across kernels.
         layers: Layers to prune (objects, types, names, paths) instead of the default choice.
         skip: Layers to leave alone, chosen likewise.
@@ -71,7 +75,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __init__(
         self,
-        sparsity: float | None = None,
+        sparsity: float | Budget | None = None,
         *,
         schedule: Any = "polynomial",
         criterion: Any = "magnitude",
@@ -87,7 +91,11 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.granularity = granularities.get(granularity)
-        self.schedule = make_schedule(schedule, sparsity, self.granularity, frequency)
+        self.budget = sparsity if isinstance(sparsity, Budget) else None
+        final = None if isinstance(sparsity, Budget) else sparsity
+        self.schedule = make_schedule(schedule, final, self.granularity, frequency)
+        if self.budget is not None and not isinstance(self.granularity, Filter):
+            raise InputError(f'{self.budget} needs granularity="filter" or "head"; give a sparsity for other ones.')
         self.criterion = criteria.get(criterion)
         self.scope = scopes.get(scope)
         for name, value in (per_layer or {}).items():
@@ -118,6 +126,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
             speak_last(self._others, self._finish, PRUNE)
         self.pruner = Pruner(
             student_of(self.model),
+            self.budget,
             schedule=self.schedule,
             criterion=self.criterion,
             granularity=self.granularity,
@@ -239,6 +248,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def get_config(self) -> dict[str, Any]:
         """Return the arguments; layers by name."""
         return {
+            "sparsity": keras.saving.serialize_keras_object(self.budget) if self.budget else None,
             "schedule": schedules.serialize(self.schedule),
             "criterion": criteria.serialize(self.criterion),
             "granularity": granularities.serialize(self.granularity),
@@ -254,7 +264,9 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> PruneCallback:
         """Make a callback from `get_config()`'s result."""
-        return cls(**config)
+        budget = config.get("sparsity")
+        made = keras.saving.deserialize_keras_object(budget) if isinstance(budget, Mapping) else budget
+        return cls(**{**config, "sparsity": made})
 
 
 def layer_name(choice: LayerChoice) -> str:

@@ -90,6 +90,11 @@ class Granularity(Configurable, abc.ABC):
         return 1.0
 
     @property
+    def default_sparsity(self) -> float:
+        """The sparsity where none is given."""
+        return min(0.8, self.max_sparsity)
+
+    @property
     def needs_inputs(self) -> bool:
         """Whether the pattern runs along input channels, which depthwise kernels and embeddings do not sum over."""
         return True

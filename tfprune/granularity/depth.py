@@ -30,6 +30,11 @@ class Depth(Granularity):
     soft: bool = True
 
     @property
+    def default_sparsity(self) -> float:
+        """A quarter of the blocks."""
+        return 0.25
+
+    @property
     def needs_inputs(self) -> bool:
         """False: every kernel can go whole."""
         return False

@@ -49,6 +49,11 @@ class Filter(Granularity):
                 raise InputError(f"{name} is {value!r}; give an int from 1.")
 
     @property
+    def default_sparsity(self) -> float:
+        """Half of the channels, which is about a quarter of the multiply-accumulates."""
+        return 0.5
+
+    @property
     def needs_inputs(self) -> bool:
         """False: every kernel has outputs."""
         return False

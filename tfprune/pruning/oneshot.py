@@ -13,9 +13,12 @@ from tfprune import criteria
 from tfprune import granularity as granularities
 from tfprune import scope as scopes
 from tfprune.errors import InputError
+from tfprune.granularity import Depth, Filter
 from tfprune.pruning.mask import read
 from tfprune.pruning.masks import Rule, check_finite
 from tfprune.pruning.selection import LayerChoice, Selection, Skipped, select
+from tfprune.pruning.source import MaskSource
+from tfprune.pruning.sources import make_source
 from tfprune.schedules import check_sparsity
 
 __all__ = ["Pruned", "PrunedKernel", "prune", "prune_layer", "random_prune"]
@@ -83,7 +86,8 @@ def prune(
         amount: Fraction of zeros in the pruned kernels, in [0, 1).
         threshold: Instead of `amount`: remove what scores below it (with magnitude, `|w| < threshold`).
         criterion: What makes a weight matter; see `tfprune.criteria`.
-        granularity: What goes as one: `"weight"`, a block such as `(1, 4)`, a pattern such as `"2:4"`.
+        granularity: What goes as one: `"weight"`, a block such as `(1, 4)`, a pattern such as `"2:4"`; of a model also a
+            whole `"filter"`, `"head"` or residual `"layer"`, which `tfprune.shrink` can then take out.
         scope: `"layer"` or `"global"`.
         layers: Layers to prune instead of the default choice, which leaves out the first, the last and depthwise ones.
         skip: Layers to leave alone.
@@ -106,6 +110,10 @@ def prune(
     pattern = granularities.get(granularity)
     rule = Rule(criteria.get(criterion), pattern, scopes.get(scope), seed)
     check_amount(amount, threshold, pattern.max_sparsity)
+    if isinstance(pattern, Filter | Depth) and isinstance(model, keras.Model):
+        if amount is None:
+            raise InputError("A threshold is for weights; give the amount of channels or residual blocks to remove.")
+        return apply_source(make_source(model, rule, layers=layers, skip=skip, per_layer=per_layer), amount)
     selection = select(model, layers=layers, skip=skip, per_layer=per_layer, granularity=pattern)
     return apply_once(rule, selection, amount, threshold)
 
@@ -214,3 +222,12 @@ def apply_once(rule: Rule, selection: Selection, amount: float | None, threshold
             PrunedKernel(target.path, tuple(target.variable.shape), int(pruned.size - np.count_nonzero(pruned)))
         )
     return Pruned(tuple(kernels), selection.skipped)
+
+
+def apply_source(source: MaskSource, amount: float) -> Pruned:
+    """Set whole channels or residual blocks to zero."""
+    new = source.masks(amount, 1.0, last=True)
+    for target, mask in zip(source.targets, new.masks, strict=True):
+        target.variable.assign(np.where(mask, read(target.variable), 0))
+    kernels = [PrunedKernel(path, (size,), zeros) for path, (zeros, size) in source.measure_each().items()]
+    return Pruned(tuple(kernels), source.skipped)

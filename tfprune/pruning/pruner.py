@@ -11,19 +11,16 @@ import tensorflow as tf
 from tfprune import criteria, schedules
 from tfprune import granularity as granularities
 from tfprune import scope as scopes
+from tfprune.cost import Budget
 from tfprune.errors import InputError, SparsityError
-from tfprune.granularity import Depth, Filter, Granularity
-from tfprune.pruning.channels.masks import ChannelMasks
-from tfprune.pruning.depth import BlockMasks
+from tfprune.granularity import Granularity
 from tfprune.pruning.mask import MaskConstraint, attach, detach
 from tfprune.pruning.masks import Rule
-from tfprune.pruning.selection import LayerChoice, select
-from tfprune.pruning.source import KernelMasks, MaskSource
+from tfprune.pruning.selection import LayerChoice
+from tfprune.pruning.sources import make_source
 from tfprune.schedules import Schedule, StepSchedule, check_sparsity
 
 __all__ = ["Pruner", "make_schedule"]
-
-DEFAULT_SPARSITY = 0.8
 
 
 def make_schedule(
@@ -33,7 +30,7 @@ def make_schedule(
 
     Args:
         schedule: A name, class, instance, config or callable.
-        sparsity: Final sparsity; None for the schedule's own, else 80 % or the most that the pattern allows.
+        sparsity: Final sparsity; None for the schedule's own, else the granularity's default.
         granularity: The pattern.
         frequency: Steps between mask updates; None for the schedule's own.
 
@@ -46,7 +43,7 @@ def make_schedule(
             f"The sparsity {sparsity} is above the {most:g} that {granularity} allows; give {most:g} or less."
         )
     if isinstance(schedule, str | type):
-        wanted = min(DEFAULT_SPARSITY, most) if sparsity is None else sparsity
+        wanted = granularity.default_sparsity if sparsity is None else sparsity
         if schedule in ("step", StepSchedule):
             raise InputError("A StepSchedule needs its milestones; give schedule=StepSchedule([(0.5, 1), (0.8, 2)]).")
         return schedules.get(schedule, final_sparsity=wanted, frequency=frequency)
@@ -73,10 +70,12 @@ class Pruner:
 
     Args:
         model: A built model; it stays the object that it is.
-        sparsity: Final fraction of zeros in the pruned kernels, in [0, 1); None is 0.8, or what an N:M pattern has.
+        sparsity: Final fraction of zeros in the pruned kernels (of channels or blocks that go), in [0, 1); None is the
+            granularity's default, 0.8 for weights. For channels also a `Budget` of the network without them.
         schedule: Name, instance or callable; see `tfprune.schedules`.
         criterion: What makes a weight matter; see `tfprune.criteria`.
-        granularity: What is removed as one: `"weight"`, a block such as `(1, 4)`, a pattern such as `"2:4"`.
+        granularity: What is removed as one: `"weight"`, a block such as `(1, 4)`, a pattern such as `"2:4"`, a whole
+            `"filter"`, `"head"` or residual `"layer"`.
         scope: `"layer"` gives every kernel the same sparsity, `"global"` compares scores across kernels.
         layers: Layers to prune (objects, types, names, paths) instead of the default choice.
         skip: Layers to leave alone.
@@ -110,7 +109,7 @@ class Pruner:
     def __init__(
         self,
         model: keras.Model,
-        sparsity: float | None = None,
+        sparsity: float | Budget | None = None,
         *,
         schedule: Any = "polynomial",
         criterion: Any = "magnitude",
@@ -124,16 +123,10 @@ class Pruner:
     ) -> None:
         pattern = granularities.get(granularity)
         rule = Rule(criteria.get(criterion), pattern, scopes.get(scope), seed)
-        self.schedule = make_schedule(schedule, sparsity, pattern, frequency)
-        self.source: MaskSource
-        if isinstance(pattern, Filter):
-            self.source = ChannelMasks(model, rule, layers, skip, per_layer)
-        elif isinstance(pattern, Depth):
-            self.source = BlockMasks(model, rule, layers, skip)
-        else:
-            self.source = KernelMasks(
-                rule, select(model, layers=layers, skip=skip, per_layer=per_layer, granularity=pattern)
-            )
+        budget = sparsity if isinstance(sparsity, Budget) else None
+        final = None if isinstance(sparsity, Budget) else sparsity
+        self.schedule = make_schedule(schedule, final, pattern, frequency)
+        self.source = make_source(model, rule, layers=layers, skip=skip, per_layer=per_layer, budget=budget)
         self.model = model
         self.targets = self.source.targets
         self.skipped = self.source.skipped
@@ -232,7 +225,7 @@ class Pruner:
         measured = self.measure()
         if measured < promised - 1e-12:
             raise SparsityError(
-                f"{promised:.4%} should be zero, but {measured:.4%} is. Something else writes to the weights; "
+                f"{promised:.4%} should be zero, but {measured:.4%} is. Something else writes to them; "
                 "look for callbacks or constraints that assign weights."
             )
         return measured

@@ -8,10 +8,11 @@ from dataclasses import replace
 import keras
 import numpy as np
 
+from tfprune.cost import Budget
 from tfprune.errors import InputError
 from tfprune.granularity import Filter, Units
 from tfprune.graph import ChannelGroup, trace
-from tfprune.pruning.channels.allocation import best_channels, structure_of
+from tfprune.pruning.channels.allocation import Allocation, best_channels, structure_of
 from tfprune.pruning.channels.importance import channel_scores
 from tfprune.pruning.channels.limits import Limits, resolve_choices
 from tfprune.pruning.masks import Rule
@@ -34,6 +35,8 @@ class ChannelMasks(MaskSource):
         layers: Only channels that these layers make.
         skip: None that these layers make.
         per_layer: For the channels that a layer makes: the fraction to remove, or the number to keep.
+        budget: What the network may cost without the channels. How many each group keeps is then decided at once, which
+            ones as training goes on.
     """
 
     def __init__(
@@ -43,13 +46,15 @@ class ChannelMasks(MaskSource):
         layers: Sequence[LayerChoice] | None = None,
         skip: Sequence[LayerChoice] | None = None,
         per_layer: Mapping[keras.Layer | str, float | int] | None = None,
+        budget: Budget | None = None,
     ) -> None:
         if not isinstance(rule.granularity, Filter):
             raise InputError(f"{rule.granularity} does not prune channels.")
         self.rule = rule
         self._soft = rule.granularity.soft
         self._limits = Limits(rule.granularity.round_to, rule.granularity.min_channels)
-        found, self._own = resolve_choices(trace(model), layers, skip, per_layer)
+        graph = trace(model)
+        found, self._own = resolve_choices(graph, layers, skip, per_layer)
         groups = [replace(group, reason=why_not(group, rule.granularity.kinds)) for group in found]
         self.groups = [group for group in groups if group.prunable]
         self.skipped = tuple(
@@ -68,7 +73,11 @@ class ChannelMasks(MaskSource):
         self.targets = tuple(
             Target(str(v.path), keras.layers.Identity(name="none"), v, NO_AXES) for v in variables.values()
         )
-        self._scores()  # refuses weights that are not finite
+        scores = self._scores()  # refuses weights that are not finite
+        if budget is not None:
+            allocation = Allocation(graph, self.groups, scores, rule.scope, self._limits, self._own)
+            counts = allocation.by_budget(budget)
+            self._own = {group.name: count for group, count in zip(self.groups, counts, strict=True)}
 
     def masks(self, sparsity: float, progress: float, *, last: bool) -> NewMasks:
         """Return masks for all variables of all groups."""
@@ -118,9 +127,14 @@ class ChannelMasks(MaskSource):
                 fraction = 1 - wanted / group.size if isinstance(wanted, int) else wanted
                 counts[n] = group.size * (1 - fraction * progress)
         return [
-            best_channels(own, self._limits.nearest(group, count))
+            best_channels(own, self._rounded(group, count, progress))
             for group, own, count in zip(self.groups, scores, counts, strict=True)
         ]
+
+    def _rounded(self, group: ChannelGroup, count: float, progress: float) -> int:
+        """Return an allowed number of channels; in the end that which was asked for, if one was."""
+        wanted = self._own.get(group.name)
+        return wanted if isinstance(wanted, int) and progress == 1 else self._limits.nearest(group, count)
 
 
 def why_not(group: ChannelGroup, kinds: tuple[str, ...]) -> str | None:
