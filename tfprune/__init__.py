@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from tfprune.cost import Budget
     from tfprune.errors import BenchmarkError, ExportError, InputError, SparsityError, TfpruneError
     from tfprune.export import ExportResult, to_tflite
-    from tfprune.pruning import Pruner, plan_filters, prune, prune_filters, prune_layer, random_prune, strip
+    from tfprune.pruning import (
+        Pruner,
+        plan_filters,
+        prune,
+        prune_filters,
+        prune_iteratively,
+        prune_layer,
+        random_prune,
+        strip,
+    )
     from tfprune.report import summary
     from tfprune.surgery import shrink
 
@@ -67,6 +76,7 @@ NAMES = {
     "plan_filters": "pruning",
     "prune": "pruning",
     "prune_filters": "pruning",
+    "prune_iteratively": "pruning",
     "prune_layer": "pruning",
     "random_prune": "pruning",
     "strip": "pruning",
@@ -99,6 +109,7 @@ __all__ = [
     "plan_filters",
     "prune",
     "prune_filters",
+    "prune_iteratively",
     "prune_layer",
     "pruning",
     "random_prune",

@@ -12,9 +12,10 @@ from tfprune.errors import InputError
 from tfprune.numbers import is_integer, is_real
 from tfprune.registry import Configurable
 
-__all__ = ["Budget"]
+__all__ = ["LIMITS", "Budget"]
 
 LIMITS = {"params": "parameters", "macs": "macs", "bytes": "bytes"}
+"""The names of bounds, and of what they bound in a `Cost`."""
 
 
 @keras.saving.register_keras_serializable(package="tfprune")

@@ -1,6 +1,13 @@
 """The mask engine: which kernels are pruned, their masks, and the loop that moves these along a schedule."""
 
-from tfprune.pruning.channels import ChannelPlan, GroupPlan, plan_filters, prune_filters
+from tfprune.pruning.channels import (
+    ChannelPlan,
+    GroupPlan,
+    IterativeResult,
+    plan_filters,
+    prune_filters,
+    prune_iteratively,
+)
 from tfprune.pruning.clean import strip
 from tfprune.pruning.oneshot import Pruned, PrunedKernel, prune, prune_layer, random_prune
 from tfprune.pruning.pruner import Pruner
@@ -9,6 +16,7 @@ from tfprune.pruning.selection import Selection, Skipped, Target, select
 __all__ = [
     "ChannelPlan",
     "GroupPlan",
+    "IterativeResult",
     "Pruned",
     "PrunedKernel",
     "Pruner",
@@ -18,6 +26,7 @@ __all__ = [
     "plan_filters",
     "prune",
     "prune_filters",
+    "prune_iteratively",
     "prune_layer",
     "random_prune",
     "select",

@@ -86,8 +86,8 @@ def prune(
         amount: Fraction of zeros in the pruned kernels, in [0, 1).
         threshold: Instead of `amount`: remove what scores below it (with magnitude, `|w| < threshold`).
         criterion: What makes a weight matter; see `tfprune.criteria`.
-        granularity: What goes as one: `"weight"`, a block such as `(1, 4)`, a pattern such as `"2:4"`; of a model also a
-            whole `"filter"`, `"head"` or residual `"layer"`, which `tfprune.shrink` can then take out.
+        granularity: What goes as one: `"weight"`, a block such as `(1, 4)`, a pattern such as `"2:4"`; of a model also
+            a whole `"filter"`, `"head"` or residual `"layer"`, which `tfprune.shrink` can then take out.
         scope: `"layer"` or `"global"`.
         layers: Layers to prune instead of the default choice, which leaves out the first, the last and depthwise ones.
         skip: Layers to leave alone.

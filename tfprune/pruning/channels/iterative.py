@@ -1,0 +1,150 @@
+"""Removing channels in steps, with training in between and an accuracy below which nothing is removed any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfprune.cost import Budget, Cost
+from tfprune.cost.budget import LIMITS
+from tfprune.errors import InputError
+from tfprune.numbers import is_integer, is_real
+from tfprune.pruning.channels.filters import plan_filters
+
+__all__ = ["IterativeResult", "Step", "prune_iteratively"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One removal: what the network cost then, how good it was before and after its training, and whether it stayed.
+
+    Args:
+        cost: What the network costs.
+        before: Its score right after the removal.
+        after: Its score after the training that followed.
+        kept: Whether it was good enough.
+    """
+
+    cost: Cost
+    before: float
+    after: float
+    kept: bool
+
+
+@dataclass(frozen=True)
+class IterativeResult:
+    """What came of removing channels in steps.
+
+    Args:
+        model: The last network that was good enough.
+        steps: All removals, in order; if the last was not kept, it is the one that went too far.
+        score: The score of the model that was given.
+        whole: What that model costs.
+    """
+
+    model: keras.Model = field(repr=False)
+    steps: tuple[Step, ...]
+    score: float
+    whole: Cost
+
+    @property
+    def reached(self) -> bool:
+        """Whether the budget was reached."""
+        return all(step.kept for step in self.steps)
+
+    def __str__(self) -> str:
+        lines = [
+            f"  whole   {self.whole.macs:>15,} MACs  {self.whole.parameters:>13,} parameters  score {self.score:.4f}"
+        ]
+        for number, step in enumerate(self.steps, 1):
+            lines.append(
+                f"  step {number:<2} {step.cost.macs:>15,} MACs  {step.cost.parameters:>13,} parameters  "
+                f"score {step.before:.4f} -> {step.after:.4f}{'' if step.kept else '  below the floor: taken back'}"
+            )
+        return "\n".join(lines)
+
+
+def prune_iteratively(
+    model: keras.Model,
+    budget: Budget,
+    *,
+    fit: Callable[[keras.Model], Any],
+    evaluate: Callable[[keras.Model], float],
+    floor: float | None = None,
+    steps: int = 4,
+    verbose: int = 1,
+    **choices: Any,
+) -> IterativeResult:
+    """Remove channels in steps, train after each, and stop before the network gets worse than a floor.
+
+    Each step leaves the same fraction of what the one before left. A step whose network scores below the floor even
+    after its training is taken back, and the last good network is returned. The given model is only read.
+
+    Args:
+        model: A built model, trained and compiled.
+        budget: What the network may cost in the end.
+        fit: Trains a network in place: `lambda m: m.fit(x, y, epochs=2)`. It is compiled as the given model is.
+        evaluate: Returns a network's score, higher is better: `lambda m: m.evaluate(x, y, verbose=0)[1]`.
+        floor: The lowest score allowed; None allows any.
+        steps: Number of removals.
+        verbose: 1 prints each step, 0 nothing.
+        **choices: `criterion`, `scope`, `layers`, `skip`, `per_layer`, `round_to`, `min_channels`, `seed`, as for
+            `plan_filters`.
+
+    Returns:
+        The last good network, and what each step did.
+
+    Raises:
+        InputError: If an argument is not one of the allowed values, the budget can't be met, or the given model scores
+            below the floor already.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(16, 3), keras.layers.Flatten(),
+        ...                           keras.layers.Dense(2)])
+        >>> model.compile("adam", "mse")
+        >>> x, y = np.ones((8, 8, 8, 1)), np.ones((8, 2))
+        >>> result = prune_iteratively(model, Budget(macs=0.5), steps=2, verbose=0, floor=-100.0,
+        ...                            fit=lambda m: m.fit(x, y, verbose=0),
+        ...                            evaluate=lambda m: -m.evaluate(x, y, verbose=0))
+        >>> result.reached, result.model.layers[1].filters
+        (True, 8)
+    """
+    if not isinstance(budget, Budget):
+        raise InputError(f"{budget!r} is not a budget; give one such as Budget(macs=0.5).")
+    if not is_integer(steps) or steps < 1:
+        raise InputError(f"steps is {steps!r}; give an int from 1.")
+    if floor is not None and not is_real(floor):
+        raise InputError(f"floor is {floor!r}; give a number, or None for no floor.")
+    final = plan_filters(model, budget, **choices)  # refuses what can't be met before any training
+    score = checked(evaluate(model))
+    if floor is not None and score < floor:
+        raise InputError(f"The given model scores {score:g}, below the floor of {floor:g}; give a lower floor.")
+    good, done = model, []
+    ends = budget.bounds(final.before)  # counts: fractions would be of what the last step has left
+    bounds = {name: end / getattr(final.before, LIMITS[name]) for name, end in ends.items()}
+    for number in range(1, steps + 1):
+        part = {name: int(getattr(final.before, LIMITS[name]) * f ** (number / steps)) for name, f in bounds.items()}
+        plan = plan_filters(good, Budget(**(ends if number == steps else part)), **choices)
+        candidate = plan.apply(optimizer=True)
+        before = checked(evaluate(candidate))
+        fit(candidate)
+        after = checked(evaluate(candidate))
+        done.append(Step(plan.after, before, after, floor is None or after >= floor))
+        if verbose:
+            print(str(IterativeResult(good, tuple(done), score, final.before)).splitlines()[-1].strip())
+        if not done[-1].kept:
+            break
+        good = candidate
+    return IterativeResult(good, tuple(done), score, final.before)
+
+
+def checked(score: Any) -> float:
+    """Return a score as a float, refusing what is none."""
+    value = np.asarray(score)
+    if value.size != 1 or not np.isfinite(value).all():
+        raise InputError(f"evaluate returned {score!r}; let it return one finite number, such as an accuracy.")
+    return float(value.reshape(-1)[0])
