@@ -191,10 +191,10 @@ def made_by(graph: Graph, name):
     return exact or [group for group in graph.groups if name in group.layers]
 
 
-def check_cut(model, *names, held=(), **options):
+def check_cut(model, *names, held=(), copied=False, **options):
     """Assert the oracle, that what these layers make lost channels, and that what those in `held` make did not.
 
-    Names are of groups or layers.
+    Names are of groups or layers. `copied` says that a shared weight becomes two, so that the model may grow.
     """
     graph, chosen, small = check_oracle(model, **options)
     for name in names:
@@ -204,6 +204,6 @@ def check_cut(model, *names, held=(), **options):
         assert any(chosen.get(group.name) for group in groups), f"nothing of {name} was removed"
     for name in held:
         assert not any(group.prunable for group in made_by(graph, name)), f"{name} can be pruned"
-    if names:
+    if names and not copied:
         assert small.count_params() < model.count_params()
     return graph, chosen, small

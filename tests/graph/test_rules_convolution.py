@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from keras import layers
 from graph.oracle import check_cut
+from keras import layers
 
 from tfprune.graph import trace
 

@@ -39,7 +39,7 @@ def apply(node: Node, walk: Walk) -> list[Flow]:
         if "mask" in name and isinstance(value, Tensor):
             walk.fix(walk.flows[value.index].axes, f"{node.path} takes them for a mask")
     flows = rule.propagate(node, walk)
-    for variable in variables_of(node):
+    for variable in given_variables(node):
         if id(variable) not in walk.sites:
             keep(variable, walk, f"{node.path} has no slice of {variable.path}")
     return flows if isinstance(flows, list) else [flows]
@@ -56,8 +56,12 @@ def hold(node: Node, walk: Walk) -> list[Flow]:
 
 def variables_of(node: Node) -> list[keras.Variable]:
     """Return the weights that a node uses: its arguments and those of its layer."""
-    given = [x for x in tree.flatten((node.args, dict(node.kwargs))) if isinstance(x, keras.Variable)]
-    return [*given, *(node.operation.weights if isinstance(node.operation, keras.Layer) else [])]
+    return [*given_variables(node), *(node.operation.weights if isinstance(node.operation, keras.Layer) else [])]
+
+
+def given_variables(node: Node) -> list[keras.Variable]:
+    """Return the weights among a node's arguments."""
+    return [x for x in tree.flatten((node.args, dict(node.kwargs))) if isinstance(x, keras.Variable)]
 
 
 def keep(variable: keras.Variable, walk: Walk, why: str) -> None:

@@ -176,9 +176,9 @@ class Walk:
                     for a, b in zip(before, known_axes, strict=True)
                 )
         why = next((flow.why for flow in flows if flow.why and flow.why != "a constant"), "")
-        back = [rank - number for number, axis in enumerate(axes) if axis is not None]
+        labelled = [rank - number for number, axis in enumerate(axes) if axis is not None]
         zeros = [
-            flow.silent and (not is_movable(value) or all(len(shape) >= n and shape[-n] != 1 for n in back))
+            flow.silent and (not is_movable(value) or all(len(shape) >= n and shape[-n] != 1 for n in labelled))
             for flow, shape, value in zip(flows, shapes, values, strict=True)
         ]
         return Flow(tuple(axes), silent(zeros), why)

@@ -99,7 +99,8 @@ class Rebuilt:
                 f"The layer {node.path} ({node.kind}) can't be copied, as it has no get_config; give it one."
             ) from error
         changes = {} if rule is None else rule.config(node, self.cut)
-        made: keras.Operation = type(operation).from_config({**config, **changes})
+        cls: Any = type(operation) if rule is None else rule.made(node)
+        made: keras.Operation = cls.from_config({**config, **changes})
         return made
 
     def _function(self, node: Node, rule: Rule | None) -> keras.Operation:

@@ -60,6 +60,10 @@ class Rule(abc.ABC):
             walk: Reads, makes, binds, unifies and fixes labels; counts multiply-accumulates.
         """
 
+    def made(self, node: Node) -> type:
+        """Return the class that is made anew: the node's own, unless it can't have any size."""
+        return type(node.operation)
+
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
         """Return the constructor arguments that change.
 

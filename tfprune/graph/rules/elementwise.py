@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 from keras import layers, tree
 
-from tfprune.graph.node import Node, Tensor
+from tfprune.graph.node import Node
 from tfprune.graph.rules.base import Rule, operation_class, register_rule
 from tfprune.graph.walk import Flow, Walk
 
 ZERO_AT_ZERO = (
     "Absolute", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "Cast", "Cbrt", "Ceil", "Conjugate", "Copy", "Elu", "Erf",
     "Erfinv", "Expm1", "Fabs", "Floor", "Gelu", "Celu", "HardShrink", "HardSilu", "HardTanh", "LeakyRelu", "Log1p",
-    "Negative", "Relu", "Relu6", "Round", "SaturateCast", "Selu", "Sign", "Silu", "Sin", "Sinh", "SoftShrink",
-    "Softsign", "Sqrt", "Square", "StopGradient", "Tan", "Tanh", "TanhShrink", "Trunc",
+    "NanToNum", "Negative", "Relu", "Relu6", "Round", "SaturateCast", "Selu", "Sign", "Silu", "Sin", "Sinh",
+    "SoftShrink", "Softsign", "Sqrt", "Square", "StopGradient", "Tan", "Tanh", "TanhShrink", "Trunc", "ZerosLike",
 )  # fmt: skip
 OTHER_UNARY = (
     "Cos", "Cosh", "Exp", "Exp2", "HardSigmoid", "Isfinite", "Isinf", "Isnan", "Log", "Log10", "Log2",
-    "LogSigmoid", "LogicalNot", "NanToNum", "OnesLike", "Reciprocal", "Rsqrt", "Sigmoid", "Softplus", "SparsePlus",
-    "SparseSigmoid", "Squareplus", "Threshold", "ZerosLike",
+    "LogSigmoid", "LogicalNot", "OnesLike", "Reciprocal", "Rsqrt", "Sigmoid", "Softplus", "SparsePlus",
+    "SparseSigmoid", "Squareplus", "Threshold",
 )  # fmt: skip
 SUMS = ("Add", "Subtract", "Maximum", "Minimum", "Fmax", "Fmin", "Hypot")
 PRODUCTS = ("Multiply", "LogicalAnd", "BitwiseAnd")
@@ -51,17 +51,6 @@ def never(zeros: list[bool]) -> bool:
     return False
 
 
-class BroadcastRule(Rule):
-    """Operands that meet element by element."""
-
-    def check(self, node: Node) -> str | None:
-        """Refuse a list of numbers, which is not an array."""
-        lists = [x for x in (*node.args, *node.kwargs.values()) if isinstance(x, list | tuple)]
-        return "one of its operands is a list of numbers" if any(
-            not isinstance(x, Tensor) for x in tree.flatten(lists)
-        ) else None  # fmt: skip
-
-
 @register_rule(*classes(ZERO_AT_ZERO), layers.Identity, layers.Dropout, layers.SpatialDropout1D,
                layers.SpatialDropout2D, layers.SpatialDropout3D, layers.ActivityRegularization)  # fmt: skip
 class KeepRule(Rule):
@@ -83,7 +72,7 @@ class UnaryRule(Rule):
 
 
 @register_rule(*classes(SUMS), layers.Add, layers.Subtract, layers.Average, layers.Maximum, layers.Minimum)
-class SumRule(BroadcastRule):
+class SumRule(Rule):
     """Operands that meet element by element; zeros if all are."""
 
     def propagate(self, node: Node, walk: Walk) -> Flow:
@@ -92,7 +81,7 @@ class SumRule(BroadcastRule):
 
 
 @register_rule(*classes(PRODUCTS), layers.Multiply)
-class ProductRule(BroadcastRule):
+class ProductRule(Rule):
     """Operands that meet element by element; zeros if one is."""
 
     def propagate(self, node: Node, walk: Walk) -> Flow:
@@ -101,7 +90,7 @@ class ProductRule(BroadcastRule):
 
 
 @register_rule(*classes(QUOTIENTS))
-class QuotientRule(BroadcastRule):
+class QuotientRule(Rule):
     """Operands that meet element by element; zeros if the first is and the second has no channels to lose."""
 
     def propagate(self, node: Node, walk: Walk) -> Flow:
@@ -111,7 +100,7 @@ class QuotientRule(BroadcastRule):
 
 
 @register_rule(*classes(COMPARISONS), operation_class("Where"))
-class CompareRule(BroadcastRule):
+class CompareRule(Rule):
     """Operands that meet element by element; nothing is said about zeros."""
 
     def propagate(self, node: Node, walk: Walk) -> Flow:
@@ -136,7 +125,7 @@ class ClipRule(Rule):
 
 
 @register_rule(operation_class("Power"))
-class PowerRule(BroadcastRule):
+class PowerRule(Rule):
     """A power; zero stays zero if the exponent is a positive number."""
 
     def propagate(self, node: Node, walk: Walk) -> Flow:

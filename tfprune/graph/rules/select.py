@@ -1,13 +1,11 @@
-"""Joining and taking apart: concatenation, split, slices, gathered and padded positions."""
+"""Joining and taking apart along an axis: concatenation, stacks, splits, shifted and padded positions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from keras import layers, ops, tree
-from numpy.typing import NDArray
+from keras import layers, tree
 
 from tfprune.graph.cut import Cut
 from tfprune.graph.labels import Axis
@@ -87,7 +85,7 @@ class UnstackRule(Rule):
         return [left for _ in node.results]
 
 
-@register_rule(operation_class("Split"))
+@register_rule(operation_class("Split"), operation_class("ArraySplit"))
 class SplitRule(Rule):
     """Pieces of an axis."""
 
@@ -105,123 +103,17 @@ class SplitRule(Rule):
             flows.append(Flow(tuple(axes), x.silent, x.why))
         return flows
 
+    def made(self, node: Node) -> type:
+        """Return the operation that can make pieces of any size."""
+        return operation_class("Split") or type(node.operation)
+
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
         """Return where the new pieces begin."""
         axis = node.operation.axis % len(node.inputs[0].shape)
-        if cut.axes(node.inputs[0])[axis] is None or len(node.results) == 1:
+        if node.kind == "Split" and (cut.axes(node.inputs[0])[axis] is None or len(node.results) == 1):
             return {}
         sizes = [cut.shape(piece)[axis] for piece in node.results]
         return {"indices_or_sections": np.cumsum(sizes[:-1]).tolist()}
-
-
-@register_rule(operation_class("GetItem"))
-class GetItemRule(Rule):
-    """Indices and slices in square brackets."""
-
-    def propagate(self, node: Node, walk: Walk) -> Flow:
-        """Index the labels."""
-        x = walk.flow(node.inputs[0])
-        axes: list[Axis] = []
-        for axis, part in self._parts(node):
-            if part is None:
-                axes.append(None)
-                continue
-            labels = None if axis is None else x.axes[axis]
-            if isinstance(part, int):
-                walk.fix([labels], f"{node.path} takes one of them")
-            else:
-                axes.append(labels if labels is None else labels[part])
-        return Flow(tuple(axes), x.silent, x.why)
-
-    def call(self, node: Node, cut: Cut, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
-        """Return the slices that take the same channels out of those that are left."""
-        key: list[Any] = []
-        x = args[0]
-        for axis, part in self._parts(node):
-            labels = None if axis is None else cut.axes(node.inputs[0])[axis]
-            if axis is None or labels is None or part is None or isinstance(part, int) or part == slice(None):
-                key.append(part)
-                continue
-            left = cut.where(labels, np.arange(len(labels))[part])
-            even = is_even(left)
-            x = x if even else ops.take(x, left.astype(np.int32), axis=axis)
-            key.append(as_slice(left) if even else slice(None))
-        return (x, tuple(key)), {}
-
-    def check(self, node: Node) -> str | None:
-        """Refuse what is not a constant, and labels that a stride takes apart irregularly."""
-        key = node.argument(1, "key")
-        parts = key if isinstance(key, tuple) else (key,)
-        for part in parts:
-            inside = (part.start, part.stop, part.step) if isinstance(part, slice) else (part,)
-            if any(not (x is None or x is Ellipsis or isinstance(x, int | np.integer)) for x in inside):
-                return "its indices are not constants"
-        return None
-
-    def _parts(self, node: Node) -> list[tuple[int | None, Any]]:
-        """Return the input axis and the index or slice of each part of the key."""
-        key = node.argument(1, "key")
-        parts = list(key) if isinstance(key, tuple) else [key]
-        rank = len(node.inputs[0].shape)
-        used = sum(part is not None and part is not Ellipsis for part in parts)
-        if not any(part is Ellipsis for part in parts):
-            parts.append(Ellipsis)
-        at = next(index for index, part in enumerate(parts) if part is Ellipsis)
-        parts[at : at + 1] = [slice(None)] * (rank - used)
-        numbered: list[tuple[int | None, Any]] = []
-        axis = 0
-        for part in parts:
-            if part is None:
-                numbered.append((None, None))
-            else:
-                numbered.append((axis, int(part) if isinstance(part, np.integer) else part))
-                axis += 1
-        return numbered
-
-
-def is_even(indices: NDArray[np.integer]) -> bool:
-    """Whether a slice can take some indices."""
-    steps = np.diff(indices)
-    return bool(len(steps) == 0 or (steps[0] != 0 and (steps == steps[0]).all()))
-
-
-def as_slice(indices: NDArray[np.integer]) -> slice:
-    """Return the slice that takes some evenly spaced indices."""
-    step = int(indices[1] - indices[0]) if len(indices) > 1 else 1
-    stop = int(indices[-1]) + (1 if step > 0 else -1)
-    return slice(int(indices[0]), None if stop < 0 else stop, step)
-
-
-@register_rule(operation_class("Take"))
-class TakeRule(Rule):
-    """Positions chosen by a constant list."""
-
-    def propagate(self, node: Node, walk: Walk) -> Flow:
-        """Index the labels."""
-        x = walk.flow(node.inputs[0])
-        axis = node.operation.axis % len(x.axes)
-        labels = x.axes[axis]
-        indices = np.asarray(node.argument(1, "indices"))
-        if indices.ndim == 0:
-            walk.fix([labels], f"{node.path} takes one of them")
-            return Flow(x.axes[:axis] + x.axes[axis + 1 :], x.silent, x.why)
-        taken = None if labels is None else labels[indices]
-        return Flow((*x.axes[:axis], taken, *x.axes[axis + 1 :]), x.silent, x.why)
-
-    def call(self, node: Node, cut: Cut, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
-        """Return the places of the same channels among those that are left."""
-        labels = cut.axes(node.inputs[0])[node.operation.axis % len(node.inputs[0].shape)]
-        indices = np.asarray(node.argument(1, "indices"))
-        if labels is None or indices.ndim == 0:
-            return args, kwargs
-        return (args[0], cut.where(labels, indices % len(labels)).astype(np.int32)), {}
-
-    def check(self, node: Node) -> str | None:
-        """Refuse what is not one list of constants."""
-        indices = node.argument(1, "indices")
-        if isinstance(indices, Tensor) or node.operation.axis is None:
-            return "its indices are not constants"
-        return "its indices have several axes" if np.ndim(indices) > 1 else None
 
 
 @register_rule(operation_class("Flip"))
@@ -237,6 +129,29 @@ class FlipRule(Rule):
         return Flow(tuple(axes), x.silent, x.why)
 
 
+@register_rule(operation_class("Roll"))
+class RollRule(Rule):
+    """Positions shifted round: by as many as are left of those that come round."""
+
+    def propagate(self, node: Node, walk: Walk) -> Flow:
+        """Shift the labels."""
+        x = walk.flow(node.inputs[0])
+        axis, shift = node.operation.axis % len(x.axes), node.operation.shift
+        axes = [a if a is None or n != axis else np.roll(a, shift) for n, a in enumerate(x.axes)]
+        return Flow(tuple(axes), x.silent, x.why)
+
+    def config(self, node: Node, cut: Cut) -> dict[str, Any]:
+        """Return the new shift."""
+        axis, shift = node.operation.axis, node.operation.shift
+        labels = cut.axes(node.inputs[0])[axis]
+        return {} if labels is None else {"shift": cut.count(np.roll(labels, shift)[: shift % len(labels)])}
+
+    def check(self, node: Node) -> str | None:
+        """Refuse shifts along several axes."""
+        numbers = node.operation.axis, node.operation.shift
+        return None if all(isinstance(number, int) for number in numbers) else "it shifts several axes"
+
+
 @register_rule(operation_class("Pad"))
 class PadRule(Rule):
     """Positions that are added at the ends: those of a channel axis go with the channels that they meet."""
@@ -246,10 +161,15 @@ class PadRule(Rule):
         x = walk.flow(node.inputs[0])
         axes: list[Axis] = []
         for labels, (before, after) in zip(x.axes, self._widths(node), strict=True):
+            if node.operation.mode != "constant" and (before or after):
+                walk.fix([labels], f"{node.path} pads with what it finds")
+                axes.append(None)
+                continue
             ends = () if labels is None or not (before or after) else (walk.labels.fresh(n) for n in (before, after))
             first, last = tuple(ends) or (None, None)
             axes.append(labels if first is None else np.concatenate([first, labels, last]))
-        zero = not self._constant(node)
+        value = node.argument(1, "constant_values", default=None)
+        zero = value is None or not np.any(value)
         return Flow(tuple(axes), x.silent and zero, x.why)
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
@@ -264,13 +184,6 @@ class PadRule(Rule):
             else:
                 widths.append((cut.count(new[:before]), cut.count(new[len(new) - after :])))
         return {"pad_width": tuple(widths)}
-
-    def check(self, node: Node) -> str | None:
-        """Refuse to mirror channels."""
-        return None if node.operation.mode == "constant" else "it pads with what it finds"
-
-    def _constant(self, node: Node) -> Any:
-        return node.argument(1, "constant_values", default=None)
 
     def _widths(self, node: Node) -> list[tuple[int, int]]:
         widths = node.operation.pad_width
