@@ -3,28 +3,50 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tfprune.cli.app import AsJson, Overwrite, app, print_json
-from tfprune.cli.inputs import load_arrays, load_model, parse_granularity
+from tfprune.cli.inputs import load_arrays, load_model, parse_budget, parse_granularity
+from tfprune.console import console
 from tfprune.errors import InputError
 from tfprune.files import atomic_path, check_destination
 
+if TYPE_CHECKING:
+    import keras
+
+    from tfprune.pruning import Pruner
+
 __all__ = ["prune"]
 
+EXAMPLES = """Examples:
 
-@app.command(epilog="Example: [bold]tfprune prune model.keras --out pruned.keras --data train.npz --epochs 5[/bold]")
+[bold]tfprune prune model.keras --out pruned.keras --data train.npz --epochs 5[/bold]
+
+[bold]tfprune prune model.keras --out small.keras --granularity filter --budget macs=0.5 --round-to 8[/bold]"""
+
+
+@app.command(epilog=EXAMPLES)
 def prune(
     model: Annotated[Path, typer.Argument(help="A .keras file.", metavar="MODEL.keras")],
     out: Annotated[Path, typer.Option(help="The .keras file to write.")],
-    sparsity: Annotated[float | None, typer.Option(help="Fraction of zeros; 0.8 unless a pattern says it.")] = None,
+    sparsity: Annotated[
+        float | None, typer.Option(help="Fraction that goes; else 0.8 of the weights, 0.5 of filters, 0.25 of layers.")
+    ] = None,
+    budget: Annotated[
+        list[str] | None, typer.Option(help="With filter: macs=0.5, params=0.2 or bytes=100000; may be given often.")
+    ] = None,
     criterion: Annotated[str, typer.Option(help="magnitude, l2 or random.")] = "magnitude",
-    granularity: Annotated[str, typer.Option(help="weight, a block such as 1x4, or a pattern such as 2:4.")] = "weight",
-    scope: Annotated[str, typer.Option(help="layer or global.")] = "layer",
+    granularity: Annotated[
+        str,
+        typer.Option(help="weight, a block as 1x4, a pattern as 2:4, filter, head, or layer (residual block)."),
+    ] = "weight",
+    scope: Annotated[str, typer.Option(help="layer, global or isomorphic.")] = "layer",
     layer: Annotated[list[str] | None, typer.Option(help="Prune this layer; may be given often.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Leave this layer alone; may be given often.")] = None,
+    round_to: Annotated[int, typer.Option(help="With filter: keep multiples of this.")] = 1,
+    min_channels: Annotated[int, typer.Option(help="With filter: keep at least so many.")] = 1,
     data: Annotated[
         Path | None, typer.Option(help="Train while pruning: .npz with x and y; the model must be compiled.")
     ] = None,
@@ -38,16 +60,26 @@ def prune(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set the weights that matter least to zero: at once, or while training on --data."""
+    """Set the weights that matter least to zero, or remove filters, heads and layers: at once, or while training."""
     if epochs < 1 or batch_size < 1:
         raise InputError(f"epochs is {epochs} and batch_size {batch_size}; give numbers from 1.")
     if out.suffix != ".keras":
         raise InputError(f"{out} does not end in .keras; give a path that does.")
     check_destination(out, overwrite=overwrite)
     arrays = None if data is None else load_arrays(data, "x|x_train", "y|y_train")
+    bounds = parse_budget(budget)
+    if bounds is not None and sparsity is not None:
+        raise InputError("Both --budget and --sparsity are given; give one of them.")
+    pattern: Any = parse_granularity(granularity)
+    if pattern in ("filter", "head"):
+        from tfprune.granularity import Filter, Head
+
+        pattern = (Filter if pattern == "filter" else Head)(round_to=round_to, min_channels=min_channels)
+    elif round_to != 1 or min_channels != 1 or bounds is not None:
+        raise InputError(f"--budget, --round-to and --min-channels are for --granularity filter, not {granularity}.")
     choices: dict[str, Any] = {
         "criterion": criterion,
-        "granularity": parse_granularity(granularity),
+        "granularity": pattern,
         "scope": scope,
         "layers": layer or None,
         "skip": skip or None,
@@ -56,33 +88,52 @@ def prune(
     loaded = load_model(model, compile_model=True)
     from tfprune.callbacks import PruneCallback
     from tfprune.pruning import Pruner
-    from tfprune.pruning.oneshot import prune as prune_once
     from tfprune.pruning.plan import describe
-    from tfprune.report import summarise
 
-    planned = Pruner(loaded, sparsity, schedule="constant" if arrays is None else schedule, **choices)
+    wanted = bounds if bounds is not None else sparsity
+    planned = Pruner(loaded, wanted, schedule="constant" if arrays is None else schedule, **choices)
     if not as_json:
         print(describe(planned))
+    if arrays is not None and not dry_run:
+        check_trainable(loaded, model, *arrays)
+        callback = PruneCallback(wanted, schedule=schedule, verbose=0, **choices)
+        loaded.fit(*arrays, batch_size=batch_size, epochs=epochs, verbose=0 if as_json else 2, callbacks=[callback])
+    else:
+        planned.start()
+        planned.finish()  # all of the schedule at once
+    made = shrunk(loaded) if is_whole(pattern) else loaded
     if not dry_run:
-        if arrays is None:
-            prune_once(loaded, planned.schedule.final_sparsity, **choices)
-        else:
-            check_trainable(loaded, model, *arrays)
-            callback = PruneCallback(sparsity, schedule=schedule, verbose=0, **choices)
-            loaded.fit(*arrays, batch_size=batch_size, epochs=epochs, verbose=0 if as_json else 2, callbacks=[callback])
         with atomic_path(out) as temporary:
-            loaded.save(temporary)
-    paths = {target.path for target in planned.targets}
-    result = {
-        "out": None if dry_run else str(out),
-        "sparsity": planned.measure(),
-        "pruned": [row for row in summarise(loaded).to_dict()["kernels"] if row["path"] in paths],
-        "skipped": [{"path": entry.path, "reason": entry.reason} for entry in planned.skipped],
-    }
+            made.save(temporary)
+    report(planned, loaded, made, None if dry_run else out, as_json=as_json)
+
+
+def is_whole(granularity: Any) -> bool:
+    """Whether something whole goes, which can be taken out of the network."""
+    from tfprune.granularity import Depth, Filter
+
+    return isinstance(granularity, Filter | Depth) or granularity == "layer"
+
+
+def shrunk(model: keras.Model) -> keras.Model:
+    """Return a model without what is zero in it."""
+    from tfprune.surgery import shrink
+
+    return shrink(model)
+
+
+def report(planned: Pruner, model: keras.Model, made: keras.Model, out: Path | None, *, as_json: bool) -> None:
+    """Print what has been pruned, and what it cost and costs."""
+    from tfprune.report.change import change_table, describe_change
+
     if as_json:
-        print_json(result)
-    elif not dry_run:
-        print(f"tfprune: {planned.measure():.2%} of the pruned weights are zero; wrote {out}")
+        change = describe_change(planned, model, made)
+        print_json({"out": None if out is None else str(out), "sparsity": planned.measure(), **change})
+        return
+    if made is not model:
+        console().print(change_table(model, made, planned.source.measure_each()))
+    if out is not None:
+        print(f"tfprune: {planned.measure():.2%} of what is pruned is zero; wrote {out}")
 
 
 def check_trainable(model: Any, path: Path, x: Any, y: Any) -> None:

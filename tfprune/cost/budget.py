@@ -51,6 +51,10 @@ class Budget(Configurable):
                     f"The budget's {name} is {value!r}; give the fraction to keep as a float in (0, 1], or a count."
                 )
 
+    def __str__(self) -> str:
+        bounds = ", ".join(f"{name}={getattr(self, name)}" for name in LIMITS if getattr(self, name) is not None)
+        return f"Budget({bounds})"
+
     def bounds(self, whole: Cost) -> dict[str, int]:
         """Return the bounds as counts, given what the whole network costs."""
         return {

@@ -26,9 +26,11 @@ def describe(pruner: Pruner, total_steps: int | None = None) -> str:
     rule, schedule = pruner.source.rule, pruner.schedule
     what, paths = pruner.source.describe()
     unknown = isinstance(schedule, FunctionSchedule) and schedule.needs_length
-    final = "the schedule's last" if unknown else f"{schedule.final_sparsity:.1%}"
+    final = "the schedule's last sparsity" if unknown else f"{schedule.final_sparsity:.1%} sparsity"
+    if pruner.budget is not None:
+        final = str(pruner.budget)
     lines = [
-        f"tfprune: {what} go to {final} sparsity ({rule.criterion}, {rule.granularity}, {rule.scope}, {schedule})",
+        f"tfprune: {what} go to {final} ({rule.criterion}, {rule.granularity}, {rule.scope}, {schedule})",
         f"  prunes {names(paths)}",
     ]
     if total_steps is not None and schedule.end_step is not None and schedule.end_step >= total_steps:

@@ -127,7 +127,7 @@ class Pruner:
         final = None if isinstance(sparsity, Budget) else sparsity
         self.schedule = make_schedule(schedule, final, pattern, frequency)
         self.source = make_source(model, rule, layers=layers, skip=skip, per_layer=per_layer, budget=budget)
-        self.model = model
+        self.model, self.budget = model, budget
         self.targets = self.source.targets
         self.skipped = self.source.skipped
         self.sparsity = 0.0
