@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import keras
@@ -15,6 +16,7 @@ from tfprune.console import console
 from tfprune.cost import count_macs, seen_shapes
 from tfprune.errors import InputError
 from tfprune.granularity import Weight
+from tfprune.graph import trace
 from tfprune.graph.tree import walk
 from tfprune.pruning.mask import read
 from tfprune.pruning.selection import find_kernels, select
@@ -40,12 +42,31 @@ class KernelRow:
 
 
 @dataclass(frozen=True)
+class GroupRow:
+    """A group of channels: what it is, how many there are, and why they stay if they do."""
+
+    name: str
+    kind: str
+    channels: int
+    weights: int
+    kept: str | None
+    inexact: str | None
+
+
+@dataclass(frozen=True)
 class Summary:
-    """The kernels of a model, and how many parameters there are in all."""
+    """The kernels of a model, its channel groups, and how many parameters there are in all.
+
+    Where the model can't be traced, `groups` is None and `untraced` says why.
+    """
 
     name: str
     rows: tuple[KernelRow, ...]
     parameters: int
+    groups: tuple[GroupRow, ...] | None = None
+    blocks: tuple[str, ...] = ()
+    opaque: Mapping[str, str] = field(default_factory=dict)
+    untraced: str | None = None
 
     @property
     def macs(self) -> int | None:
@@ -61,7 +82,14 @@ class Summary:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
         totals = {"name": self.name, "parameters": self.parameters, "macs": self.macs, "sparsity": self.sparsity}
-        return {**totals, "kernels": [{**asdict(row), "sparsity": row.sparsity} for row in self.rows]}
+        return {
+            **totals,
+            "kernels": [{**asdict(row), "sparsity": row.sparsity} for row in self.rows],
+            "groups": None if self.groups is None else [asdict(row) for row in self.groups],
+            "blocks": list(self.blocks),
+            "opaque": dict(self.opaque),
+            "untraced": self.untraced,
+        }
 
     def table(self) -> Table:
         """Return a rich table."""
@@ -78,6 +106,26 @@ class Summary:
             table.add_row(Text(row.path.removesuffix("/kernel")), shape, *cells)
         return table
 
+    def group_table(self) -> Table:
+        """Return a rich table of the channel groups."""
+        table = Table(title=Text(f"{self.name}: channels that can be removed"))
+        table.add_column("group", overflow="fold")
+        table.add_column("of what")
+        table.add_column("channels", justify="right")
+        table.add_column("weights of one", justify="right")
+        table.add_column("kept because", overflow="fold")
+        for row in self.groups or ():
+            why = row.kept or (f"(not exact: {row.inexact})" if row.inexact else "")
+            table.add_row(Text(row.name), row.kind, f"{row.channels:,}", f"{row.weights:,}", Text(why))
+        return table
+
+    def notes(self) -> list[str]:
+        """Return what else there is to say, in lines."""
+        lines = [] if self.untraced is None else [f"channels are not known: {self.untraced}"]
+        if self.blocks:
+            lines.append(f"{len(self.blocks)} residual blocks can be left out: {', '.join(self.blocks)}")
+        return lines + [f"opaque {path}: {reason}" for path, reason in self.opaque.items()]
+
 
 def number(count: int | None) -> str:
     """Return a count with thousands separated, or a dash."""
@@ -85,7 +133,7 @@ def number(count: int | None) -> str:
 
 
 def summarise(model: keras.Model) -> Summary:
-    """Return the kernels of a model with their size, cost and sparsity.
+    """Return the kernels of a model with their size, cost and sparsity, and its channel groups.
 
     Args:
         model: A built model.
@@ -110,11 +158,21 @@ def summarise(model: keras.Model) -> Summary:
         zeros = kernel.size - int(np.count_nonzero(read(kernel.variable)))
         macs = count_macs(kernel.layer, shape, seen.get(id(kernel.layer)))
         rows.append(KernelRow(kernel.path, shape, kernel.size, macs, zeros, skipped.get(kernel.path)))
-    return Summary(model.name, tuple(rows), sum(math.prod(weight.shape) for weight in model.weights))
+    parameters = sum(math.prod(weight.shape) for weight in model.weights)
+    try:
+        graph = trace(model)
+    except InputError as error:
+        return Summary(model.name, tuple(rows), parameters, untraced=str(error))
+    groups = tuple(
+        GroupRow(g.name, g.kind, g.size, sum(s.weights_per_channel for s in g.slices), g.reason, g.inexact)
+        for g in graph.groups
+    )
+    opaque = {node.path: node.opaque or "" for node in graph.opaque}
+    return Summary(model.name, tuple(rows), parameters, groups, tuple(b.name for b in graph.blocks), opaque)
 
 
 def summary(model: keras.Model) -> Summary:
-    """Print each kernel's shape, parameters, MACs and sparsity, and why pruning skips it if it does.
+    """Print each kernel's shape, parameters, MACs and sparsity, and each group of channels; what is skipped, and why.
 
     Args:
         model: A built model.
@@ -132,4 +190,8 @@ def summary(model: keras.Model) -> Summary:
     """
     result = summarise(model)
     console().print(result.table())
+    if result.groups:
+        console().print(result.group_table())
+    for line in result.notes():
+        print(f"tfprune: {line}")
     return result
