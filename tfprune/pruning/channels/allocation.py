@@ -30,6 +30,7 @@ class Allocation:
         scope: Among which channels the lowest scores are looked for.
         limits: Numbers of channels that a group may keep.
         own: What is wanted of some groups by name: a sparsity as a float, or a number to keep.
+        whole: The groups that keep all their channels, with the reason.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Allocation:
         scope: Scope,
         limits: Limits,
         own: Mapping[str, float | int],
+        whole: Sequence[ChannelGroup] = (),
     ) -> None:
         self.graph = graph
         self.groups = groups
@@ -47,6 +49,7 @@ class Allocation:
         self.scope = scope
         self.limits = limits
         self.own = own
+        self.whole = whole
         self.costs = CostModel(graph)
         self._free = [index for index, group in enumerate(groups) if group.name not in own]
         self._units = [Units(scores[index], 1, lambda kept: kept, structure_of(groups[index])) for index in self._free]
@@ -120,9 +123,8 @@ class Allocation:
         over = budget.excess(smallest, whole)
         bounds = budget.bounds(whole)
         wanted = ", ".join(f"{name} ≤ {bounds[name]:,}" for name in over)
-        held = [group for group in self.graph.groups if not group.prunable or group.name not in self._names()]
-        held.sort(key=lambda group: -sum(entry.weights_per_channel for entry in group.slices) * group.size)
-        reasons = [f"{group.name} ({group.reason or 'not chosen'})" for group in held[:3]]
+        held = sorted(self.whole, key=lambda g: -g.size * sum(entry.weights_per_channel for entry in g.slices))
+        reasons = [f"{group.name} ({group.reason})" for group in held[:3]]
         reasons += [f"{name} (asked for)" for name in list(self.own)[:3]]
         least = max(self.limits.min_channels, self.limits.round_to)
         why = f"; what keeps its size: {', '.join(reasons)}" if reasons else ""
@@ -130,9 +132,6 @@ class Allocation:
             f"The budget ({wanted}) can't be met: with as few channels as allowed in each of {len(self.groups)} groups "
             f"(at least {least}) the network still has {smallest}{why}. Give a larger budget or looser limits."
         )
-
-    def _names(self) -> set[str]:
-        return {group.name for group in self.groups}
 
 
 def best_channels(scores: FloatArray, count: int) -> NDArray[np.bool_]:

@@ -84,7 +84,7 @@ def plan_filters(
         reasons = sorted({group.reason or "" for group in groups}) or ["there are no channels"]
         raise InputError(f"No channels of {model.name!r} can be removed ({'; '.join(reasons[:5])}).")
     scores = [channel_scores(group, rule, seed + index) for index, group in enumerate(prunable)]
-    allocation = Allocation(graph, prunable, scores, area, limits, own)
+    allocation = Allocation(graph, prunable, scores, area, limits, own, [g for g in groups if not g.prunable])
     counts = allocation.by_budget(budget) if isinstance(budget, Budget) else allocation.by_sparsity(budget or 0.0)
     keep = {
         group.name: best_channels(own_scores, count)

@@ -57,6 +57,7 @@ class ChannelMasks(MaskSource):
         found, self._own = resolve_choices(graph, layers, skip, per_layer)
         groups = [replace(group, reason=why_not(group, rule.granularity.kinds)) for group in found]
         self.groups = [group for group in groups if group.prunable]
+        whole = [group for group in groups if not group.prunable]
         self.skipped = tuple(
             Skipped(group.name, group.size, group.reason or "") for group in groups if not group.prunable
         )
@@ -75,7 +76,7 @@ class ChannelMasks(MaskSource):
         )
         scores = self._scores()  # refuses weights that are not finite
         if budget is not None:
-            allocation = Allocation(graph, self.groups, scores, rule.scope, self._limits, self._own)
+            allocation = Allocation(graph, self.groups, scores, rule.scope, self._limits, self._own, whole)
             counts = allocation.by_budget(budget)
             self._own = {group.name: count for group, count in zip(self.groups, counts, strict=True)}
 
