@@ -1,4 +1,4 @@
-"""The oracle on random graphs: whatever blocks are put together, cutting is zeroing. More: `GRAPHS=3000 pytest -m slow`."""
+"""Whatever blocks a random graph is made of, cutting is zeroing. More graphs: `GRAPHS=3000 pytest -m slow`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import random
 
 import keras
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from graph.oracle import check_oracle
 from graph.random_graphs import BLOCKS, HEADS, RandomGraph, numbered
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 SHARE = 0.9
 """At least that many graphs must have channels that can be removed."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import tree
 from keras.src.backend import get_keras_mask, set_keras_mask
@@ -15,9 +16,14 @@ from keras.src.models.functional import Functional
 from tfprune.errors import InputError
 from tfprune.graph.node import Node, Tensor
 from tfprune.graph.rules import find_rule
+from tfprune.graph.tree import own_variables
 from tfprune.graph.tree import walk as walk_layers
+from tfprune.graph.weight import ForEachSample, ReadWeight
 
 __all__ = ["Trace", "trace_calls"]
+
+BATCHES = (1009, 2003, 3001)
+"""Sizes to see by where a layer's code uses that of the batch; the first that is no other size in it is taken."""
 
 
 class Trace:
@@ -36,12 +42,14 @@ class Trace:
         self.outputs: Any = None
         self.names: dict[int, str] = {}
         self._count = 0
+        self._batch: int | None = None
         self._masked: set[int] = set()
 
     def new_tensor(self, like: Any) -> Tensor:
         """Return a new tensor of the shape and dtype of a KerasTensor."""
         self._count += 1
-        return Tensor(self._count - 1, tuple(like.shape), str(like.dtype))
+        shape = (None if self._is_batch(size) else size for size in like.shape)
+        return Tensor(self._count - 1, tuple(shape), str(like.dtype))
 
     def run(self, operation: keras.Operation, path: str, args: Any, kwargs: Any, outputs: Any) -> Any:
         """Record one call, or the calls that it consists of.
@@ -88,27 +96,57 @@ class Trace:
         return tree.map_structure(lambda x: known[id(x)], unpack(model._outputs_struct))
 
     def _open(self, layer: Any, path: str, args: Any, kwargs: Any) -> Any:
-        """Record the calls that a layer makes in its `call`."""
+        """Record the calls that a layer makes in its `call`.
+
+        Its own weights are tensors to it, so that what it does to them alone is recorded too. Code that can't do with
+        that gets the weights, and code that can't do with a batch of unknown size gets one.
+        """
+        outer, errors = self._batch, []
+        for symbolic, size in ((True, None), (False, None), (True, batch_size(layer, args))):
+            self._batch = size
+            made, error = self._attempt(layer, path, args, kwargs, symbolic)
+            self._batch = outer
+            if error is None:
+                return made
+            errors.append(error)
+        raise errors[0]
+
+    def _attempt(self, *call: Any) -> tuple[Any, Exception | None]:
+        """Return what a layer returns, or what went wrong; nothing is recorded then."""
+        before = len(self.nodes)
+        try:
+            return self._call(*call), None
+        except Exception as error:  # whatever a layer's own code does with symbolic tensors
+            del self.nodes[before:]
+            return None, error
+
+    def _call(self, layer: Any, path: str, args: Any, kwargs: Any, symbolic: bool) -> Any:
+        """Call a layer on symbolic tensors and record what it does."""
         known: dict[int, Tensor] = {}
+        symbols: list[keras.KerasTensor] = []
 
         def symbol(x: Any) -> Any:
             if not isinstance(x, Tensor):
                 return x
-            symbolic = keras.KerasTensor(x.shape, x.dtype)
+            shape = (self._batch if n == 0 and size is None else size for n, size in enumerate(x.shape))
+            like = keras.KerasTensor(tuple(shape), x.dtype)
             if x.index in self._masked:
-                set_keras_mask(symbolic, keras.KerasTensor(x.shape[:2], "bool"))
-            known[id(symbolic)] = x
-            symbols.append(symbolic)
-            return symbolic
+                set_keras_mask(like, keras.KerasTensor(x.shape[:2], "bool"))
+            known[id(like)] = x
+            symbols.append(like)
+            return like
 
-        symbols: list[keras.KerasTensor] = []
         own_args, own_kwargs = tree.map_structure(symbol, (args, dict(kwargs)))
         masked = any(get_keras_mask(x) is not None for x in symbols)
         if masked and not is_functional(layer) and any("mask" in name for name in layer._call_signature.parameters):
             raise TypeError("it is given a mask")
         before = len(self.nodes)
+        weights = own_weights(layer) if symbolic else {}
+        if self._batch is not None and not any(self._is_batch(size) for x in symbols for size in x.shape[:1]):
+            raise TypeError("it has no batch")
         with untouched(layer), tf.GradientTape() as tape:
-            outputs = layer.call(*own_args, **{k: v for k, v in own_kwargs.items() if takes(layer, k)})
+            with replaced(layer, weights):
+                outputs = layer.call(*own_args, **{k: v for k, v in own_kwargs.items() if takes(layer, k)})
             flat = [x for x in tree.flatten(outputs) if x is not None]
             if not all(isinstance(x, keras.KerasTensor) for x in flat):
                 raise TypeError("it returns something other than tensors")
@@ -116,7 +154,16 @@ class Trace:
                 raise TypeError("it passes a mask on")
             made = [x for x in flat if id(x) not in known]
             if made:
-                self._replay(keras.Function(symbols, made), path, known)
+                given = [*symbols, *(like for like, _ in weights.values())]
+                function = keras.Function(given, made)
+                nodes = [node for depth in function._nodes_by_depth.values() for node in depth if not node.is_input]
+                if any(None in sizes_of(node.operation) for node in nodes):
+                    raise TypeError("it does something with the batch size")
+                used = {id(x) for node in nodes for x in node.input_tensors}
+                for like, variable in weights.values():
+                    if id(like) in used or any(like is x for x in made):
+                        known[id(like)] = self.run(ReadWeight(), variable.path, (variable,), {}, like)
+                self._replay(function, path, known)
         frozen = baked(layer, tape, self.nodes[before:])
         if frozen is not None:
             raise TypeError(f"it does something to {frozen.path} alone")
@@ -135,9 +182,52 @@ class Trace:
                 args, kwargs = node.arguments.convert(switch)
                 where = f"{path}/{node.operation.name}".lstrip("/")
                 outputs = node.outputs[0] if len(node.outputs) == 1 else list(node.outputs)
-                made = self.run(node.operation, where, args, kwargs, outputs)
+                if self._batch is None or isinstance(node.operation, keras.Layer):
+                    made = self.run(node.operation, where, args, kwargs, outputs)
+                else:
+                    made = self._run_for_batch(node.operation, where, args, kwargs, outputs, known)
                 known.update({id(x): y for x, y in zip(node.outputs, tree.flatten(made), strict=True)})
                 self._masked.update(known[id(x)].index for x in node.outputs if get_keras_mask(x) is not None)
+
+    def _is_batch(self, size: Any) -> bool:
+        """Whether a number comes from the batch size that a layer's code was given."""
+        return self._batch is not None and isinstance(size, int) and size != 0 and size % self._batch == 0
+
+    def _run_for_batch(self, operation: Any, path: str, args: Any, kwargs: Any, outputs: Any, known: Any) -> Any:
+        """Record a call whose arguments may have the batch size in them, for any batch size."""
+
+        def spread(x: Any) -> Any:
+            shape = tuple(getattr(x, "shape", ()))
+            if isinstance(x, Tensor) or not any(map(self._is_batch, shape)):
+                return x
+            values = np.asarray(x)
+            if shape[0] != self._batch or (values != values[:1]).any():
+                raise TypeError("it makes something of the size of the batch")
+            return self._for_each_sample(values[:1], path, known)
+
+        args, kwargs = tree.map_structure(spread, (args, kwargs))
+        settings = {k: v for k, v in vars(operation).items() if not k.startswith("_") and k != "name"}
+        if not any(map(self._is_batch, tree.flatten((settings, args, kwargs)))):
+            return self.run(operation, path, args, kwargs, outputs)
+        kind, name = type(operation).__name__, operation.name
+        if kind == "Reshape":
+            sizes = zip(operation.newshape, outputs.shape, strict=True)
+            wanted = tuple(-1 if self._is_batch(new) else size for new, size in sizes)
+            if wanted.count(-1) == 1 and None not in wanted:
+                return self.run(type(operation)(wanted, name=name), path, args, kwargs, outputs)
+        rest = repeats_of(operation, outputs)
+        if rest is not None and args[0].shape[0] == 1 and outputs.shape[0] == self._batch:
+            made = self._for_each_sample(args[0], path, known)
+            if all(times == 1 for times in rest):
+                return made
+            return self.run(keras.src.ops.numpy.Tile((1, *rest), name=name), path, (made,), {}, outputs)
+        raise TypeError(f"its {kind} depends on the batch size")
+
+    def _for_each_sample(self, value: Any, path: str, known: dict[int, Tensor]) -> Any:
+        """Record that something with a batch of one is repeated for each sample."""
+        given = [x for x in known.values() if x.rank and x.shape[0] is None]
+        like = keras.KerasTensor((None, *value.shape[1:]), str(value.dtype))
+        return self.run(ForEachSample(), f"{path}_samples", (value, given[0]), {}, like)
 
 
 def trace_calls(model: keras.Model) -> Trace:
@@ -160,7 +250,10 @@ def trace_calls(model: keras.Model) -> Trace:
     trace = Trace()
     trace.inputs = tree.map_structure(trace.new_tensor, symbols)
     given, kept = tree.flatten(trace.inputs), tree.flatten(symbols)
-    trace.names = {x.index: symbol.name for x, symbol in zip(given, kept, strict=True)}
+    paths = [path for path, _ in tree.flatten_with_path(symbols)]
+    for x, symbol, path in zip(given, kept, paths, strict=True):
+        layer = getattr(getattr(symbol, "_keras_history", None), "operation", None)
+        trace.names[x.index] = "_".join(map(str, path)) or "input" if layer is None else layer.name
     if isinstance(model, keras.Sequential) and model._functional is not None:
         trace.outputs = trace._inline(model._functional, "", [trace.inputs])
     elif is_functional(model):
@@ -185,7 +278,17 @@ def symbolic_inputs(model: Any) -> Any:
     shapes = list((getattr(model, "_build_shapes_dict", None) or {}).values())
     if len(shapes) != 1:
         return None
-    return tree.map_shape_structure(lambda shape: keras.KerasTensor((None, *shape[1:])), shapes[0])
+    made = tree.map_shape_structure(lambda shape: keras.KerasTensor((None, *shape[1:])), shapes[0])
+    return plain(made)
+
+
+def plain(structure: Any) -> Any:
+    """Return a structure whose dicts and lists are not those that Keras tracks."""
+    if isinstance(structure, dict):
+        return {key: plain(value) for key, value in structure.items()}
+    if isinstance(structure, list | tuple):
+        return (tuple if isinstance(structure, tuple) else list)(map(plain, structure))
+    return structure
 
 
 def is_functional(operation: Any) -> bool:
@@ -223,6 +326,47 @@ def cannot_open(operation: Any) -> str | None:
     return unfit(operation)
 
 
+def own_weights(layer: Any) -> dict[str, tuple[keras.KerasTensor, keras.Variable]]:
+    """Return the weights of its own that are attributes of a layer, each with a KerasTensor like it."""
+    own = {id(variable) for variable in own_variables(layer)}
+    found = {name: value for name, value in vars(layer).items() if id(value) in own}
+    return {name: (keras.KerasTensor(value.shape, value.dtype), value) for name, value in found.items()}
+
+
+@contextlib.contextmanager
+def replaced(layer: Any, weights: Mapping[str, tuple[keras.KerasTensor, keras.Variable]]) -> Iterator[None]:
+    """Let attributes of a layer be tensors while the block runs."""
+    attributes = vars(layer)
+    try:
+        attributes.update({name: like for name, (like, _) in weights.items()})
+        yield
+    finally:
+        attributes.update({name: variable for name, (_, variable) in weights.items()})
+
+
+def batch_size(layer: Any, args: Any) -> int:
+    """Return a batch size that is not to be mistaken for another size."""
+    tensors = [*(x for x in tree.flatten(args) if isinstance(x, Tensor)), *layer.weights]
+    sizes = {size for x in tensors for size in x.shape if size}
+    return next(size for size in BATCHES if not any(other % size == 0 for other in sizes) or size == BATCHES[-1])
+
+
+def sizes_of(operation: Any) -> tuple[Any, ...]:
+    """Return the sizes that an operation was made with."""
+    found = [getattr(operation, name, None) for name in ("newshape", "shape", "repeats")]
+    return () if isinstance(operation, keras.Layer) else tuple(tree.flatten([x for x in found if x is not None]))
+
+
+def repeats_of(operation: Any, outputs: Any) -> tuple[int, ...] | None:
+    """Return how often an operation that repeats along the batch does so along the other axes; None if it doesn't."""
+    kind, rank = type(operation).__name__, len(outputs.shape)
+    if kind == "BroadcastTo":
+        return (1,) * (rank - 1)
+    if kind == "Tile" and np.size(operation.repeats) == rank:
+        return tuple(operation.repeats[1:])
+    return (1,) * (rank - 1) if kind == "Repeat" and operation.axis == 0 else None
+
+
 def baked(layer: Any, tape: Any, nodes: list[Node]) -> keras.Variable | None:
     """Return a trainable weight that a layer read, but that none of its calls has: a constant was made of it."""
     used: set[int] = set()
@@ -253,13 +397,14 @@ def first_line(error: Exception) -> str:
 
 @contextlib.contextmanager
 def untouched(layer: keras.Layer) -> Iterator[None]:
-    """Forget the calls that Keras notes on a layer and all operations in it while the block runs."""
+    """Forget the calls that Keras notes on a layer and all operations in it, and what they assign to weights."""
     operations: list[keras.Operation] = []
     for _, inner in walk_layers(layer):
         operations += [inner, *getattr(inner, "_operations", [])]
     counts = [(inner, len(inner._inbound_nodes), len(inner._outbound_nodes)) for inner in operations]
     try:
-        yield
+        with keras.StatelessScope(collect_losses=True):
+            yield
     finally:
         for inner, inbound, outbound in counts:
             del inner._inbound_nodes[inbound:]

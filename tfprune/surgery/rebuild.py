@@ -16,6 +16,7 @@ from tfprune.graph.cut import Cut
 from tfprune.graph.graph import Graph
 from tfprune.graph.node import Node, Tensor
 from tfprune.graph.rules import Rule, find_rule
+from tfprune.graph.weight import ForEachSample, ReadWeight
 
 __all__ = ["Rebuilt"]
 
@@ -65,6 +66,9 @@ class Rebuilt:
     def _run(self, node: Node) -> None:
         rule = None if node.opaque else find_rule(node.operation)
         args, kwargs = tree.map_structure(self._argument, (node.args, dict(node.kwargs)))
+        if isinstance(node.operation, ReadWeight | ForEachSample):
+            self._tensors[node.results[0].index] = args[0] if len(args) == 1 else node.operation.call(*args)
+            return
         if rule is not None:
             args, kwargs = rule.call(node, self.cut, args, kwargs)
         if isinstance(node.operation, keras.Layer):
@@ -92,6 +96,14 @@ class Rebuilt:
 
     def _make(self, node: Node, rule: Rule | None) -> keras.Operation:
         operation: Any = node.operation
+        if isinstance(operation, keras.layers.Lambda):  # its function, not a copy of its code without its globals
+            settings = {
+                "output_shape": operation._output_shape,
+                "mask": operation.mask,
+                "dtype": operation.dtype_policy,
+            }
+            name = self._name(operation.name, node.path)
+            return type(operation)(operation.function, arguments=operation.arguments, name=name, **settings)
         try:
             config = {**operation.get_config(), "name": self._name(operation.name, node.path)}
         except NotImplementedError as error:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers
+from keras.src.activations import activations
 
 from tfprune.graph.node import Node
 from tfprune.graph.rules.base import Rule, register_rule
@@ -48,13 +49,16 @@ class ActivationRule(Rule):
         return Flow(x.axes, x.silent and is_silent(activation), x.why)
 
 
-@register_rule(layers.ReLU, layers.LeakyReLU, layers.ELU)
+@register_rule(layers.ReLU, layers.LeakyReLU, layers.ELU, getattr(activations, "ReLU", None),
+               getattr(activations, "Mish", None))  # fmt: skip
 class ElementRule(Rule):
-    """A function of each element that maps zero to zero."""
+    """A function of each element that maps zero to zero, unless a slope begins at a threshold above it."""
 
     def propagate(self, node: Node, walk: Walk) -> Flow:
         """Pass labels on."""
-        return walk.flow(node.inputs[0])
+        x = walk.flow(node.inputs[0])
+        threshold, slope = (getattr(node.operation, name, 0) or 0 for name in ("threshold", "negative_slope"))
+        return Flow(x.axes, x.silent and not (threshold > 0 and slope), x.why)
 
 
 @register_rule(layers.Softmax)

@@ -137,13 +137,15 @@ class BidirectionalRule(Rule):
         if layer.merge_mode is None:
             return flows
         first, second = (flow.axes[-1] for flow in flows)
+        if first is not None:
+            walk.same(first, second, node.path)  # Keras takes it that both directions have as many units
         silent = all(flow.silent for flow in flows)
         if layer.merge_mode == "concat":
             joined: Axis = None
             if first is not None and second is not None:
                 joined = np.concatenate([first, second])
         else:
-            joined = walk.same(first, second, node.path) if first is not None else None
+            joined = first
         return Flow((*flows[0].axes[:-1], joined), silent)
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:

@@ -1,0 +1,60 @@
+"""What a layer's own code does with its weights and with the batch size, as operations of the graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfprune.graph.node import Node
+from tfprune.graph.rules.base import Rule, register_rule
+from tfprune.graph.walk import Flow, Walk
+
+__all__ = ["ForEachSample", "ReadWeight"]
+
+
+class ReadWeight(keras.Operation):  # type: ignore[misc]
+    """The value of a weight as a tensor."""
+
+    def call(self, variable: keras.Variable) -> Any:
+        """Return the value."""
+        return variable.value
+
+    def compute_output_spec(self, variable: keras.Variable) -> keras.KerasTensor:
+        """Return its shape and dtype."""
+        return keras.KerasTensor(variable.shape, variable.dtype)
+
+
+class ForEachSample(keras.Operation):  # type: ignore[misc]
+    """A tensor without a batch, or with a batch of one, repeated for each sample of another."""
+
+    def call(self, value: Any, batch: Any) -> Any:
+        """Return the value plus a zero for each sample: nothing of the samples goes into it."""
+        rank = max(len(value.shape), 1)
+        first = (slice(None),) + (slice(0, 1),) * (len(batch.shape) - 1)
+        one = batch[first]
+        return ops.reshape(ops.zeros_like(one, dtype=value.dtype), (-1, *(1,) * (rank - 1))) + value
+
+    def compute_output_spec(self, value: Any, batch: Any) -> keras.KerasTensor:
+        """Return its shape and dtype."""
+        return keras.KerasTensor((None, *value.shape[1:]), value.dtype)
+
+
+@register_rule(ReadWeight)
+class ReadWeightRule(Rule):
+    """The labels of the variable's axes."""
+
+    def propagate(self, node: Node, walk: Walk) -> Flow:
+        """Return the labels of the variable."""
+        return walk.flow(node.args[0])
+
+
+@register_rule(ForEachSample)
+class ForEachSampleRule(Rule):
+    """The labels of what is repeated."""
+
+    def propagate(self, node: Node, walk: Walk) -> Flow:
+        """Pass labels on, but for those of the batch."""
+        x = walk.flow(node.args[0])
+        return Flow((None, *x.axes[1:]), x.silent, x.why)
