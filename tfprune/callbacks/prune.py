@@ -19,6 +19,7 @@ from tfprune.callbacks.student import student_of
 from tfprune.cost import Budget
 from tfprune.errors import InputError
 from tfprune.granularity import Depth, Filter
+from tfprune.numbers import is_integer
 from tfprune.pruning.plan import describe
 from tfprune.pruning.pruner import Pruner, make_schedule
 from tfprune.pruning.selection import LayerChoice
@@ -52,7 +53,8 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         scope: `"layer"` gives every kernel the same sparsity, `"global"` compares scores across kernels.
         layers: Layers to prune (objects, types, names, paths) instead of the default choice.
         skip: Layers to leave alone, chosen likewise.
-        per_layer: Sparsities of their own for some layers: `{"conv_1": 0.5}`.
+        per_layer: Sparsities of their own for some layers: `{"conv_1": 0.5}`; of channels also how many to keep, as an
+            int.
         frequency: Optimizer updates between mask updates; None makes about 100 of them over the schedule.
         seed: Seed of criteria that draw random numbers.
         log_dir: Folder for TensorBoard summaries of each kernel's sparsity, written at the end of each epoch.
@@ -99,6 +101,8 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self.criterion = criteria.get(criterion)
         self.scope = scopes.get(scope)
         for name, value in (per_layer or {}).items():
+            if isinstance(self.granularity, Filter) and is_integer(value):
+                continue  # a number of channels to keep
             schedules.check_sparsity(value, f"The sparsity of {getattr(name, 'name', name)!r}")
         self.layers, self.skip, self.per_layer = layers, skip, per_layer
         self.seed, self.log_dir, self.verbose = seed, log_dir, verbose

@@ -109,7 +109,7 @@ class Trace:
             if error is None:
                 return made
             errors.append(error)
-        raise errors[0]
+        raise errors[1]
 
     def _attempt(self, *call: Any) -> tuple[Any, Exception | None]:
         """Return what a layer returns, or what went wrong; nothing is recorded then."""
@@ -144,9 +144,12 @@ class Trace:
         weights = own_weights(layer) if symbolic else {}
         if self._batch is not None and not any(self._is_batch(size) for x in symbols for size in x.shape[:1]):
             raise TypeError("it has no batch")
-        with untouched(layer), tf.GradientTape() as tape:
+        with untouched(layer) as scope, tf.GradientTape() as tape:
             with replaced(layer, weights):
                 outputs = layer.call(*own_args, **{k: v for k, v in own_kwargs.items() if takes(layer, k)})
+            assigned = next((v for v in layer.variables if id(v) in scope.state_mapping), None)
+            if assigned is not None:
+                raise TypeError(f"it assigns to {assigned.path}")
             flat = [x for x in tree.flatten(outputs) if x is not None]
             if not all(isinstance(x, keras.KerasTensor) for x in flat):
                 raise TypeError("it returns something other than tensors")
@@ -396,16 +399,19 @@ def first_line(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def untouched(layer: keras.Layer) -> Iterator[None]:
-    """Forget the calls that Keras notes on a layer and all operations in it, and what they assign to weights."""
+def untouched(layer: keras.Layer) -> Iterator[Any]:
+    """Forget what Keras notes on a layer and all operations in it: calls, losses and what is assigned to weights."""
     operations: list[keras.Operation] = []
     for _, inner in walk_layers(layer):
         operations += [inner, *getattr(inner, "_operations", [])]
     counts = [(inner, len(inner._inbound_nodes), len(inner._outbound_nodes)) for inner in operations]
+    losses = [(inner, list(inner._losses)) for inner in operations if hasattr(inner, "_losses")]
     try:
-        with keras.StatelessScope(collect_losses=True):
-            yield
+        with keras.StatelessScope(collect_losses=True) as scope:
+            yield scope
     finally:
         for inner, inbound, outbound in counts:
             del inner._inbound_nodes[inbound:]
             del inner._outbound_nodes[outbound:]
+        for inner, before in losses:
+            inner._losses[:] = before

@@ -26,8 +26,8 @@ __all__ = ["ChannelMasks"]
 class ChannelMasks(MaskSource):
     """Whole channels of a model.
 
-    While the schedule runs, a soft granularity sets what makes a channel to zero (its filter, bias and scale) and
-    leaves what reads it, so that gradients can bring it back. In the end all that goes with it is held at zero.
+    While the schedule runs, a soft granularity sets the filters that make a channel to zero and leaves its bias, its
+    normalisation and what reads it, so that gradients can bring it back. In the end all of it is held at zero.
 
     Args:
         model: The model.
@@ -87,7 +87,7 @@ class ChannelMasks(MaskSource):
         hold = last or not self._soft
         for group, kept in zip(self.groups, keep, strict=True):
             for entry in group.slices:
-                if entry.variable.name in STATISTICS or (entry.role == "input" and not hold):
+                if entry.variable.name in STATISTICS or (entry.role != "output" and not hold):
                     continue
                 index = [slice(None)] * len(entry.variable.shape)
                 index[entry.axis] = entry.positions[~kept].reshape(-1)
