@@ -155,6 +155,19 @@ def test_direct_weights_come_back_trainable(tmp_path):
     assert difference(small(x), keras.models.load_model(tmp_path / "small.keras")(x)) == 0
 
 
+def test_direct_weights_keep_their_momentum():
+    """With the optimizer carried over, theirs is cut and comes along in the new shape."""
+    model = scramble(direct_weights())
+    model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "mse")
+    model.train_on_batch(np.ones((4, 5, 8), "float32"), np.ones((4, 6, 3), "float32"))
+    small = shrink(model, {"before": [1, 4]}, optimizer=True)
+    old, new = (
+        next(np.array(v.numpy()) for v in m.optimizer.variables if "position" in v.path) for m in (model, small)
+    )
+    assert new.any()
+    np.testing.assert_array_equal(new.reshape(5, 4), old[:, [0, 2, 3, 5]])
+
+
 def test_tflite_folds_direct_weights(tmp_path):
     """Nothing is computed from the input to get at them: as many operations as with constants."""
     small = shrink(scramble(direct_weights()), {"before": [1]})

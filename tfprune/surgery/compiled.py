@@ -44,8 +44,8 @@ def carry_optimizer(old: keras.Model, new: keras.Model, rebuilt: Rebuilt) -> Non
             memory: Any = slots[index[id(origin)]]
             values = np.asarray(memory.numpy())
             values = rebuilt.cut.slice(origin, values) if values.shape == tuple(origin.shape) else values
-            if values.shape == tuple(slot.shape):
-                slot.assign(values)
+            if values.size == np.prod(slot.shape, dtype=int):  # a weight that is a Dense layer now has another shape
+                slot.assign(values.reshape(slot.shape))
 
 
 def is_slots(value: Any, count: int) -> bool:

@@ -156,6 +156,7 @@ class Rebuilt:
             dense = keras.layers.Dense(values.size, use_bias=False, name=name, trainable=variable.trainable)
             flat = dense(one)
             dense.kernel.assign(values.reshape(1, -1))
+            self.origins[id(dense.kernel)] = variable
             self._held[id(variable)] = ops.reshape(flat, values.shape)
         return self._held[id(variable)]
 
