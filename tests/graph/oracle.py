@@ -97,7 +97,8 @@ def kept_only(graph: Graph, chosen):
     cut = graph.cut(labels_of(graph, chosen))
     patched = []
     for node in graph.nodes:
-        replacement = REPLACEMENTS.get(node.kind)
+        operation = node.operation.layer if node.kind == "TimeDistributed" else node.operation
+        replacement = REPLACEMENTS.get(type(operation).__name__)
         if replacement is None or node.opaque:
             continue
         masks = []
@@ -105,8 +106,9 @@ def kept_only(graph: Graph, chosen):
             kept = None if labels is None else np.array([cut.count(labels[[n]]) for n in range(size)])
             masks.append(None if kept is None or kept.all() else kept)
         if any(mask is not None for mask in masks):
-            object.__setattr__(node.operation, "call", functools.partial(replacement, node.operation, masks))
-            patched.append(node.operation)
+            masks = masks if operation is node.operation else [masks[0], *masks[2:]]
+            object.__setattr__(operation, "call", functools.partial(replacement, operation, masks))
+            patched.append(operation)
     try:
         yield
     finally:
@@ -188,7 +190,9 @@ def check_oracle(model, *, seed=0, inputs=None, chosen=None, tolerance=1e-5, gro
 def made_by(graph: Graph, name):
     """Return the group of a name, else the groups that a layer of this name makes."""
     exact = [group for group in graph.groups if group.name == name]
-    return exact or [group for group in graph.groups if name in group.layers]
+    if exact and "#" in name:
+        return exact
+    return [group for group in graph.groups if group in exact or name in group.layers]
 
 
 def check_cut(model, *names, held=(), copied=False, **options):

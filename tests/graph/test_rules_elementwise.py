@@ -67,11 +67,14 @@ def test_one_constant_for_channels_and_for_an_input_holds_the_channels():
     check_cut(finish(inputs, ops.multiply(x, VECTOR)), "z", held=["a"])
 
 
-UNARY = ["relu", "relu6", "sigmoid", "tanh", "silu", "gelu", "elu", "selu", "celu", "leaky_relu", "softplus",
-         "softsign", "hard_sigmoid", "hard_silu", "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink",
-         "log_sigmoid", "squareplus", "sparse_plus", "sparse_sigmoid", "exp", "expm1", "square", "absolute", "negative", "sign", "sin",
-         "cos", "sinh", "cosh", "arctan", "arcsinh", "floor", "ceil", "round", "erf", "stop_gradient", "zeros_like",
-         "ones_like", "nan_to_num", "exp2", "trunc", "isfinite", "threshold", "clip", "cast", "identity"]  # fmt: skip
+UNARY = [
+    "relu", "relu6", "sigmoid", "tanh", "silu", "gelu", "elu", "selu", "celu", "leaky_relu", "softplus",
+    "softsign", "hard_sigmoid", "hard_silu", "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink",
+    "log_sigmoid", "squareplus", "sparse_plus", "sparse_sigmoid", "exp", "expm1", "square", "absolute",
+    "negative", "sign", "sin", "cos", "sinh", "cosh", "arctan", "arcsinh", "floor", "ceil", "round", "erf",
+    "stop_gradient", "zeros_like", "ones_like", "nan_to_num", "exp2", "trunc", "isfinite", "threshold", "clip",
+    "cast", "identity",
+]  # fmt: skip
 
 
 def unary(name, x):

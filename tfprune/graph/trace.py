@@ -43,7 +43,8 @@ class Trace:
         self.names: dict[int, str] = {}
         self._count = 0
         self._batch: int | None = None
-        self._masked: set[int] = set()
+        self._masked: set[int] = set()  # tensors that Keras passes a mask with, or may pass one with
+        self._all_masked = False
 
     def new_tensor(self, like: Any) -> Tensor:
         """Return a new tensor of the shape and dtype of a KerasTensor."""
@@ -74,7 +75,7 @@ class Trace:
         if isinstance(operation, keras.Sequential) and operation._functional is not None:
             operation = operation._functional
         masked = any(isinstance(x, Tensor) and x.index in self._masked for x in tree.flatten((args, dict(kwargs))))
-        if is_functional(operation) and same_shapes(operation, args) and not masked:
+        if is_functional(operation) and same_shapes(operation, args) and not (masked and operation.supports_masking):
             return self._inline(operation, path, args)
         reason = cannot_open(operation)
         if reason is None:
@@ -92,7 +93,12 @@ class Trace:
         """Record the calls of a functional model."""
         given = [x for x in tree.flatten(args) if isinstance(x, Tensor)]
         known = {id(x): y for x, y in zip(model._inputs, given, strict=True)}
-        self._replay(model, path, known)
+        outside = self._all_masked
+        self._all_masked = outside or any(x.index in self._masked for x in given)
+        try:
+            self._replay(model, path, known)
+        finally:
+            self._all_masked = outside
         return tree.map_structure(lambda x: known[id(x)], unpack(model._outputs_struct))
 
     def _open(self, layer: Any, path: str, args: Any, kwargs: Any) -> Any:
@@ -190,7 +196,8 @@ class Trace:
                 else:
                     made = self._run_for_batch(node.operation, where, args, kwargs, outputs, known)
                 known.update({id(x): y for x, y in zip(node.outputs, tree.flatten(made), strict=True)})
-                self._masked.update(known[id(x)].index for x in node.outputs if get_keras_mask(x) is not None)
+                masked = (x for x in node.outputs if self._all_masked or get_keras_mask(x) is not None)
+                self._masked.update(known[id(x)].index for x in masked)
 
     def _is_batch(self, size: Any) -> bool:
         """Whether a number comes from the batch size that a layer's code was given."""

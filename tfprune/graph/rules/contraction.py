@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 from keras import layers
 
 from tfprune.graph.labels import Axis
-from tfprune.graph.node import Node, Tensor
+from tfprune.graph.node import Node
 from tfprune.graph.rules.base import Rule, operation_class, register_rule
-from tfprune.graph.walk import Flow, Walk
+from tfprune.graph.walk import Flow, Walk, is_movable
 
 
 def contract(node: Node, walk: Walk, parts: list[str], values: list[Any], result: str) -> Flow:
@@ -79,7 +78,7 @@ class EinsumRule(Rule):
         subscripts = node.operation.subscripts.replace(" ", "")
         if "->" not in subscripts:
             return "its equation has no arrow"
-        if not all(isinstance(value, Tensor | keras.Variable) for value in node.args):
+        if not all(is_movable(value) for value in node.args):
             return "it multiplies with a constant"
         if any(
             len(set(p.replace("...", ""))) < len(p.replace("...", "")) for p in subscripts.split("->")[0].split(",")
@@ -102,9 +101,43 @@ class MatmulRule(Rule):
 
     def check(self, node: Node) -> str | None:
         """Refuse vectors and constants."""
-        if not all(isinstance(value, Tensor | keras.Variable) for value in node.args):
+        if not all(is_movable(value) for value in node.args):
             return "it multiplies with a constant"
         return None if all(len(value.shape) >= 2 for value in node.args) else "it multiplies vectors"
+
+
+@register_rule(operation_class("Tensordot"), operation_class("Dot"))
+class TensordotRule(Rule):
+    """A product over some axes of each side, whose other axes all come into the result."""
+
+    def propagate(self, node: Node, walk: Walk) -> Flow:
+        """Follow the axes."""
+        left, right = node.args
+        one, two = self._axes(node)
+        first = [chr(ord("A") + number) for number in range(len(left.shape))]
+        second = [chr(ord("a") + number) for number in range(len(right.shape))]
+        for a, b in zip(one, two, strict=True):
+            second[b] = first[a]
+        result = [x for n, x in enumerate(first) if n not in one] + [x for n, x in enumerate(second) if n not in two]
+        return contract(node, walk, ["".join(first), "".join(second)], [left, right], "".join(result))
+
+    def check(self, node: Node) -> str | None:
+        """Refuse constants and vectors."""
+        if not all(is_movable(value) for value in node.args):
+            return "it multiplies with a constant"
+        return None if all(len(value.shape) >= 2 for value in node.args) else "it multiplies vectors"
+
+    def _axes(self, node: Node) -> tuple[list[int], list[int]]:
+        """Return the axes of each side that are summed over."""
+        ranks = [len(value.shape) for value in node.args]
+        if node.kind == "Dot":
+            return [ranks[0] - 1], [ranks[1] - 2]
+        axes = node.operation.axes
+        if isinstance(axes, int):
+            return list(range(ranks[0] - axes, ranks[0])), list(range(axes))
+        pair = [[side] if isinstance(side, int) else list(side) for side in axes]
+        one, two = ([axis % rank for axis in side] for side, rank in zip(pair, ranks, strict=True))
+        return one, two
 
 
 @register_rule(layers.Dot)

@@ -62,4 +62,6 @@ class PoolOperationRule(Rule):
     def check(self, node: Node) -> str | None:
         """Refuse what has no batch axis."""
         operation: Any = node.operation
+        if len(node.inputs[0].shape) != node.results[0].rank:
+            return "Keras does not know its shape"
         return None if len(node.inputs[0].shape) > 3 or node.kind != "Resize" else f"{operation.name} has no batch axis"

@@ -19,11 +19,13 @@ from tfprune.graph.rules.normalization import beyond, changed, inside
 from tfprune.graph.walk import Flow, Walk
 
 GATES: dict[type, int] = {layers.LSTM: 4, layers.GRU: 3, layers.SimpleRNN: 1}
+CELLS: dict[type, int] = {layers.LSTMCell: 4, layers.GRUCell: 3, layers.SimpleRNNCell: 1}
 
 
 def gates_of(layer: Any) -> int:
-    """Return how many gates a recurrent layer has."""
-    return next((count for cls, count in GATES.items() if isinstance(layer, cls)), 4)
+    """Return how many gates a recurrent layer has; a convolutional one has four."""
+    known = {**GATES, **CELLS}
+    return next((n for cls, n in known.items() if isinstance(layer, cls) or isinstance(layer.cell, cls)), 4)
 
 
 def bind_cell(walk: Walk, layer: Any, inputs: Axis, given: list[Flow]) -> Axis:
@@ -44,32 +46,40 @@ def bind_cell(walk: Walk, layer: Any, inputs: Axis, given: list[Flow]) -> Axis:
     return units
 
 
-@register_rule(layers.LSTM, layers.GRU, layers.SimpleRNN)
+@register_rule(layers.LSTM, layers.GRU, layers.SimpleRNN, layers.RNN)
 class RecurrentRule(Rule):
-    """LSTM, GRU and SimpleRNN."""
+    """LSTM, GRU and SimpleRNN, also as a cell in an `RNN`."""
 
     def propagate(self, node: Node, walk: Walk) -> Flow | list[Flow]:
         """Bind the cell, make the units."""
         layer: Any = node.operation
         x = walk.flow(node.inputs[0])
         walk.fix([x.axes[1]], f"{node.path} steps over them")
-        units = bind_cell(walk, layer, x.axes[-1], initial_states(node, walk))
+        given = initial_states(node, walk)
+        units = bind_cell(walk, layer, x.axes[-1], given)
         steps = node.inputs[0].shape[1]
-        size, gates = layer.units, gates_of(layer)
+        size, gates = layer.cell.units, gates_of(layer)
         walk.count(times(steps, gates), x.axes[-1], units, sizes=[node.inputs[0].shape[-1], size])
         walk.count(times(steps, gates), units, units, sizes=[size, size])
-        silent = is_silent(layer.activation)
+        silent = is_silent(layer.cell.activation) and all(state.silent for state in given)
         sequence = Flow((None, None, units) if layer.return_sequences else (None, units), silent, x.why)
         states = [Flow((None, units), silent) for _ in node.results[1:]]
         return [sequence, *states]
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
         """Return the new number of units."""
-        return {"units": cut.size(node.operation.cell.recurrent_kernel, -2)}
+        layer: Any = node.operation
+        units = cut.size(layer.cell.recurrent_kernel, -2)
+        if type(layer).call is not layers.RNN.call:
+            return {"units": units}
+        return {"cell": changed(layer.cell, {"units": units})}
 
     def check(self, node: Node) -> str | None:
-        """Refuse a layer that keeps its state between batches."""
-        return "it keeps its state between batches" if node.operation.stateful else None
+        """Refuse a layer that keeps its state between batches, and cells of other kinds."""
+        layer: Any = node.operation
+        if type(layer).call is layers.RNN.call and type(layer.cell) not in CELLS:
+            return f"there is no rule for its {type(layer.cell).__name__}"
+        return "it keeps its state between batches" if layer.stateful else None
 
 
 def initial_states(node: Node, walk: Walk) -> list[Flow]:
@@ -93,7 +103,8 @@ class ConvLSTMRule(Rule):
         x = walk.flow(node.inputs[0])
         rank = len(x.axes)
         axis = 2 if layer.data_format == "channels_first" else rank - 1
-        units = bind_cell(walk, layer, spatial_free(node, walk, x, axis), initial_states(node, walk))
+        given = initial_states(node, walk)
+        units = bind_cell(walk, layer, spatial_free(node, walk, x, axis), given)
         shape = node.results[0].shape
         sizes = [s for n, s in enumerate(shape) if n and n != len(shape) - (rank - axis)]
         steps = None if layer.return_sequences else node.inputs[0].shape[1]
@@ -103,7 +114,7 @@ class ConvLSTMRule(Rule):
         factor = times(places, 4 * math.prod(layer.kernel_size))
         walk.count(factor, x.axes[axis], units, sizes=[node.inputs[0].shape[axis], layer.filters])
         walk.count(factor, units, units, sizes=[layer.filters] * 2)
-        silent = is_silent(layer.activation)
+        silent = is_silent(layer.activation) and all(state.silent for state in given)
         from_end = rank - axis
         return [Flow(filled(t.rank, t.rank - from_end, units), silent, x.why) for t in node.results]
 
@@ -161,7 +172,7 @@ class BidirectionalRule(Rule):
         layer: Any = node.operation
         if not all(type(d) in GATES for d in (layer.forward_layer, layer.backward_layer)):
             return f"there is no rule for {type(layer.forward_layer).__name__} in both directions"
-        if layer.return_state or layer.stateful or len(node.inputs) > 1:
+        if layer.return_state or layer.stateful or node.argument(1, "initial_state") is not None:
             return "it passes states"
         return None
 

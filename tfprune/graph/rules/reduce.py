@@ -24,7 +24,7 @@ def reduced(node: Node) -> list[int]:
 def left_over(node: Node, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
     """Return the axes of the result."""
     gone = reduced(node)
-    if node.operation.keepdims:
+    if getattr(node.operation, "keepdims", False):
         return tuple(None if number in gone else a for number, a in enumerate(axes))
     return tuple(a for number, a in enumerate(axes) if number not in gone)
 
