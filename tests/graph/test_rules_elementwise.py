@@ -8,6 +8,8 @@ import pytest
 from graph.oracle import check_cut
 from keras import layers, ops
 
+from tfprune.graph import trace
+
 VECTOR = np.linspace(0.5, 2.0, 8).astype("float32")
 
 
@@ -191,3 +193,40 @@ def test_a_variable_of_the_channels_size_is_sliced():
     graph, _, small = check_cut(finish(inputs, Affine(name="affine")(x)), "a", "z")
     assert {entry.path.split("/")[-1] for entry in graph.group("a").slices} >= {"scale", "offset"}
     assert not any(isinstance(layer, Affine) for layer in small.layers)
+
+
+HOLDING = {
+    "convolution": lambda: layers.Conv2D(8, 3, activation="softmax", name="s"),
+    "depthwise": lambda: layers.DepthwiseConv2D(3, activation="softmax"),
+    "separable": lambda: layers.SeparableConv2D(8, 3, activation="log_softmax", name="s"),
+    "transposed": lambda: layers.Conv2DTranspose(8, 3, activation="softmax", name="s"),
+    "dense": lambda: layers.Dense(8, activation="softmax", name="s"),
+    "activation": lambda: layers.Activation("softmax"),
+    "own": lambda: layers.Activation(lambda x: x / (1 + ops.sum(ops.abs(x), axis=-1, keepdims=True))),
+    "own in a convolution": lambda: layers.Conv2D(8, 3, activation=lambda x: x - ops.max(x, axis=-1, keepdims=True)),
+    "layer": lambda: layers.Conv2D(8, 3, activation=layers.PReLU(shared_axes=[1, 2])),
+    "layer softmax": lambda: layers.Conv2D(8, 3, activation=layers.Softmax()),
+}
+
+
+@pytest.mark.parametrize("name", HOLDING)
+def test_activations_that_mix_channels_hold_them(name):
+    inputs, x = body()
+    model = finish(inputs, HOLDING[name]()(x))
+    made = ["s"] if any(layer.name == "s" for layer in model.layers) else []
+    if "own" in name or "layer" in name:  # such a function can't be copied, so that only the graph is looked at
+        groups = trace(model).prunable
+        assert [group.name for group in groups] == ["z"]
+    else:
+        free = ["a"] if made else []
+        check_cut(model, "z", *free, held=made or ["a"])
+
+
+def test_an_activation_of_ones_own_that_looks_at_each_element_is_followed():
+    def swish(x):
+        return x * ops.sigmoid(1.702 * x)
+
+    inputs, x = body(activation=swish)
+    model = finish(inputs, layers.Activation(swish)(x))
+    with keras.utils.custom_object_scope({"swish": swish}):
+        check_cut(model, "a", "z")

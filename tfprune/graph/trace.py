@@ -16,6 +16,7 @@ from keras.src.models.functional import Functional
 from tfprune.errors import InputError
 from tfprune.graph.node import Node, Tensor
 from tfprune.graph.rules import find_rule
+from tfprune.graph.rules.activation import strange_activation
 from tfprune.graph.tree import own_variables
 from tfprune.graph.tree import walk as walk_layers
 from tfprune.graph.weight import ForEachSample, ReadWeight
@@ -69,7 +70,7 @@ class Trace:
         if rule is not None:
             made = tree.map_structure(self.new_tensor, outputs)
             node = Node(operation, path, args, kwargs, made)
-            reason = unfit(operation) or rule.check(node)
+            reason = unfit(operation) or strange_activation(operation) or rule.check(node)
             self.nodes.append(node if reason is None else Node(operation, path, args, kwargs, made, reason))
             return made
         if isinstance(operation, keras.Sequential) and operation._functional is not None:

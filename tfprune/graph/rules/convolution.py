@@ -11,7 +11,7 @@ from keras import layers
 from tfprune.graph.cut import Cut
 from tfprune.graph.labels import Axis
 from tfprune.graph.node import Node
-from tfprune.graph.rules.activation import is_silent
+from tfprune.graph.rules.activation import activate
 from tfprune.graph.rules.base import Rule, register_rule
 from tfprune.graph.walk import Flow, Walk
 
@@ -73,7 +73,7 @@ class Convolution(Rule):
                 walk.labels.unify_rows(outputs.reshape(layer.groups, -1))
             walk.count(times(count, window), inputs, outputs, sizes=[depth, filters])
         walk.bind(layer.bias if layer.use_bias else None, 0, outputs)
-        return Flow(filled(rank, axis, outputs), is_silent(layer.activation), x.why)
+        return activate(node, walk, filled(rank, axis, outputs), x.why)
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
         """Return the new number of filters, and of groups where each channel is one."""
@@ -106,7 +106,7 @@ class TransposedConvolution(Rule):
         window = math.prod(layer.kernel_size)
         sizes = layer.kernel.shape[:-3:-1]
         walk.count(times(positions(node, axis, of_inputs=True), window), inputs, outputs, sizes=sizes)
-        return Flow(filled(rank, axis, outputs), is_silent(layer.activation), x.why)
+        return activate(node, walk, filled(rank, axis, outputs), x.why)
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
         """Return the new number of filters."""
@@ -129,7 +129,7 @@ class DepthwiseConvolution(Rule):
         walk.bind(layer.bias if layer.use_bias else None, 0, outputs)
         factor = times(positions(node, axis), math.prod(layer.kernel_size))
         walk.count(factor, outputs, sizes=[math.prod(layer.kernel.shape[-2:])])
-        return Flow(filled(rank, axis, outputs), is_silent(layer.activation), x.why)
+        return activate(node, walk, filled(rank, axis, outputs), x.why)
 
 
 @register_rule(layers.SeparableConv1D, layers.SeparableConv2D)
@@ -152,7 +152,7 @@ class SeparableConvolution(Rule):
         count = positions(node, axis)
         walk.count(times(count, math.prod(layer.kernel_size)), inner, sizes=[depth])
         walk.count(count, inner, outputs, sizes=[depth, filters])
-        return Flow(filled(rank, axis, outputs), is_silent(layer.activation), x.why)
+        return activate(node, walk, filled(rank, axis, outputs), x.why)
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
         """Return the new number of filters."""

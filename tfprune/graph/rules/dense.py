@@ -10,20 +10,9 @@ from keras import layers
 from tfprune.graph.cut import Cut
 from tfprune.graph.labels import Axis
 from tfprune.graph.node import Node
-from tfprune.graph.rules.activation import is_mixing, is_silent
+from tfprune.graph.rules.activation import activate
 from tfprune.graph.rules.base import Rule, register_rule
 from tfprune.graph.walk import Flow, Walk
-
-__all__ = ["activate"]
-
-
-def activate(node: Node, walk: Walk, axes: tuple[Axis, ...], why: str) -> Flow:
-    """Return the labels after a layer's activation; a softmax holds its channels."""
-    activation = node.operation.activation
-    if is_mixing(activation):
-        walk.fix(axes[-1:], f"{node.path} is a {activation.__name__} over all of them")
-    return Flow(axes, is_silent(activation), why)
-
 
 def unless_bias(flow: Flow, x: Flow, bias: Any) -> Flow:
     """Return the labels of a product whose inputs have labels that pass by the kernel: a bias fills these."""

@@ -12,7 +12,7 @@ from keras import layers
 from tfprune.graph.cut import Cut
 from tfprune.graph.labels import Axis
 from tfprune.graph.node import Node
-from tfprune.graph.rules.activation import is_silent
+from tfprune.graph.rules.activation import is_mixing, is_silent
 from tfprune.graph.rules.base import Rule, register_rule
 from tfprune.graph.rules.convolution import filled, spatial_free
 from tfprune.graph.rules.normalization import beyond, changed, inside
@@ -40,6 +40,10 @@ def bind_cell(walk: Walk, layer: Any, inputs: Axis, given: list[Flow]) -> Axis:
         walk.made_by(kernel, tiled)
     if cell.bias is not None:
         walk.bind(cell.bias, -1, tiled)
+    for name in ("activation", "recurrent_activation"):
+        activation: Any = getattr(cell, name, None)
+        if is_mixing(activation):
+            walk.fix([units], f"{layer.name} has a {activation.__name__} over all of them")
     for state in given:
         own = [axis for axis in state.axes[1:] if axis is not None]
         walk.same(units, own[0] if own else None, f"{layer.name} begins in a state that keeps its size")
