@@ -116,6 +116,35 @@ def test_summary(folder):
     assert data["macs"] == sum(expected.values())
 
 
+def test_filters_are_removed_within_a_budget(folder, tmp_path):
+    out = tmp_path / "small.keras"
+    options = ["--out", out, "--granularity", "filter", "--budget", "macs=0.5", "--round-to", 2]
+    made = json.loads(succeed(folder, "prune", "model.keras", *options, "--json"))
+    assert made["after"]["macs"] <= 0.5 * made["before"]["macs"]
+    assert {"path": "head", "reason": "head is a softmax over all of them"} in made["skipped"]
+    small = keras.models.load_model(out)
+    assert small.count_params() == made["after"]["parameters"]
+    assert small.get_layer("hidden").units % 2 == 0
+    printed = succeed(folder, "prune", "model.keras", *options, "--overwrite", "--dry-run")
+    assert "hidden" in printed
+    assert "MACs" in printed
+
+
+def test_filters_are_removed_while_training(folder, tmp_path):
+    out = tmp_path / "small.keras"
+    options = ["--out", out, "--granularity", "filter", "--sparsity", 0.5, "--data", "train.npz", "--epochs", 2]
+    assert "wrote" in succeed(folder, "prune", "model.keras", *options)
+    assert keras.models.load_model(out).get_layer("hidden").units == 10
+
+
+def test_the_summary_has_channel_groups(folder):
+    found = json.loads(succeed(folder, "summary", "model.keras", "--json"))
+    groups = {group["name"]: group for group in found["groups"]}
+    assert groups["stem"]["channels"] == 6
+    assert groups["head"]["kept"] == "head is a softmax over all of them"
+    assert "channels that can be removed" in succeed(folder, "summary", "model.keras")
+
+
 @pytest.mark.parametrize("name", ["demo", "prune", "export", "benchmark", "summary"])
 def test_help_has_an_example(folder, name):
     assert "Example:" in succeed(folder, name, "--help")

@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["prune"]
 
-EXAMPLES = """Examples:
+EXAMPLES = """Example: [bold]tfprune prune model.keras --out pruned.keras --data train.npz --epochs 5[/bold]
 
-[bold]tfprune prune model.keras --out pruned.keras --data train.npz --epochs 5[/bold]
-
-[bold]tfprune prune model.keras --out small.keras --granularity filter --budget macs=0.5 --round-to 8[/bold]"""
+Example: [bold]tfprune prune model.keras --out small.keras --granularity filter --budget macs=0.5 --round-to 8[/bold]"""
 
 
 @app.command(epilog=EXAMPLES)

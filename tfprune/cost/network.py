@@ -41,6 +41,11 @@ class CostModel:
 
     Args:
         graph: A traced model.
+
+    Attributes:
+        whole: What the network costs whole.
+        by_kernel: Multiply-accumulates with each kernel, by `id` of the variable; none of a kernel in an opaque
+            operation, or whose inputs have an unknown size.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -54,6 +59,11 @@ class CostModel:
         self._bytes = self._pack([(factor * size_of(variable), axes) for variable, (factor, axes) in weights])
         self._all = np.concatenate(self._labels) if self._labels else np.zeros(0, dtype=np.int64)
         self._starts = np.cumsum([0, *(len(labels) for labels in self._labels)])[:-1]
+        self.by_kernel: dict[int, int] = {}
+        for terms in graph.walk.macs.values():
+            for term in terms:
+                if term.kernel is not None:
+                    self.by_kernel[id(term.kernel)] = self.by_kernel.get(id(term.kernel), 0) + term.whole
         self.whole = self.cost(np.ones(len(graph.walk.labels), dtype=bool))
 
     def cost(self, kept: NDArray[np.bool_]) -> Cost:

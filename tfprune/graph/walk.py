@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,10 +38,22 @@ class Flow:
 
 @dataclass(frozen=True)
 class Term:
-    """A part of a cost: `factor` times how many positions are kept on each of some axes."""
+    """A part of a cost: `factor` times how many positions are kept on each of some axes.
+
+    Args:
+        factor: The part that does not change.
+        axes: Labels of the axes that it grows with.
+        kernel: The weights that are multiplied with, if they are one variable.
+    """
 
     factor: int
     axes: tuple[Axis, ...]
+    kernel: keras.Variable | None = None
+
+    @property
+    def whole(self) -> int:
+        """The cost when nothing is removed."""
+        return self.factor * math.prod(len(axis) for axis in self.axes if axis is not None)
 
 
 class Walk:
@@ -185,8 +198,21 @@ class Walk:
 
     # Costs
 
-    def count(self, factor: int | None, *axes: Axis, sizes: Sequence[int | None] = ()) -> None:
-        """Add multiply-accumulates: `factor` × positions along `axes`; `sizes` stand in for axes without labels."""
+    def count(
+        self,
+        factor: int | None,
+        *axes: Axis,
+        sizes: Sequence[int | None] = (),
+        kernel: keras.Variable | None = None,
+    ) -> None:
+        """Add multiply-accumulates for one sample.
+
+        Args:
+            factor: How many there are for each combination of positions along `axes`; None if that is not known.
+            *axes: Axes that they grow with.
+            sizes: Sizes of these axes, which stand in for those without labels.
+            kernel: The weights that are multiplied with, if they are one variable.
+        """
         if factor is None:
             return
         known: list[Axis] = []
@@ -195,7 +221,7 @@ class Walk:
                 known.append(axis)
             elif number < len(sizes):
                 factor *= sizes[number] or 1
-        self.macs.setdefault(self.position, []).append(Term(factor, tuple(known)))
+        self.macs.setdefault(self.position, []).append(Term(factor, tuple(known), kernel))
 
 
 def is_movable(value: Any) -> bool:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tfprune.console import console
-from tfprune.cost import count_macs, seen_shapes
+from tfprune.cost import CostModel
 from tfprune.errors import InputError
 from tfprune.granularity import Weight
 from tfprune.graph import trace
@@ -151,18 +151,20 @@ def summarise(model: keras.Model) -> Summary:
         skipped = {entry.path: entry.reason for entry in select(model, granularity=Weight()).skipped}
     except InputError:  # nothing to prune is nothing wrong with a summary
         skipped = {kernel.path: "frozen" if not kernel.variable.trainable else "no other layer" for kernel in kernels}
-    seen = seen_shapes(model)
+    try:
+        graph, untraced = trace(model), None
+    except InputError as error:
+        graph, untraced = None, str(error)
+    macs = {} if graph is None else CostModel(graph).by_kernel
     rows = []
     for kernel in kernels:
         shape = tuple(kernel.variable.shape)
         zeros = kernel.size - int(np.count_nonzero(read(kernel.variable)))
-        macs = count_macs(kernel.layer, shape, seen.get(id(kernel.layer)))
-        rows.append(KernelRow(kernel.path, shape, kernel.size, macs, zeros, skipped.get(kernel.path)))
+        own = macs.get(id(kernel.variable))
+        rows.append(KernelRow(kernel.path, shape, kernel.size, own, zeros, skipped.get(kernel.path)))
     parameters = sum(math.prod(weight.shape) for weight in model.weights)
-    try:
-        graph = trace(model)
-    except InputError as error:
-        return Summary(model.name, tuple(rows), parameters, untraced=str(error))
+    if graph is None:
+        return Summary(model.name, tuple(rows), parameters, untraced=untraced)
     groups = tuple(
         GroupRow(g.name, g.kind, g.size, sum(s.weights_per_channel for s in g.slices), g.reason, g.inexact)
         for g in graph.groups

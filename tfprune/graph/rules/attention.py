@@ -40,7 +40,7 @@ class ProjectedAttention(Rule):
             if projection.bias is not None:
                 walk.bind(projection.bias, 0, heads)
                 walk.bind(projection.bias, 1, size)
-            self.count(walk, steps[source], (flow.axes[-1], heads, size), projection.kernel.shape)
+            self.count(walk, steps[source], (flow.axes[-1], heads, size), projection.kernel)
         q, k, v = (projection for projection, _ in projections)
         output = layer._output_dense
         self.join(layer, walk, node)
@@ -50,7 +50,7 @@ class ProjectedAttention(Rule):
         made = walk.make(output.kernel, 2)
         walk.bind(output.bias, 0, made)
         head_axes = walk.axis(q.kernel, 1)
-        self.count(walk, steps[0], (head_axes, walk.axis(v.kernel, 2), made), output.kernel.shape)
+        self.count(walk, steps[0], (head_axes, walk.axis(v.kernel, 2), made), output.kernel)
         if None not in (*steps[0], *steps[1]):
             pairs = math.prod(steps[0]) * math.prod(steps[1])
             for projection in (q, v):
@@ -72,10 +72,10 @@ class ProjectedAttention(Rule):
         return Flow((None, heads, *(None,) * (rank - 2)), False)
 
     @staticmethod
-    def count(walk: Walk, steps: Any, axes: tuple[Axis, ...], sizes: Any) -> None:
+    def count(walk: Walk, steps: Any, axes: tuple[Axis, ...], kernel: Any) -> None:
         """Count a projection's multiply-accumulates."""
         if None not in steps:
-            walk.count(math.prod(steps), *axes, sizes=sizes)
+            walk.count(math.prod(steps), *axes, sizes=kernel.shape, kernel=kernel)
 
     def weights(self, node: Node, cut: Cut, variable: keras.Variable, values: NDArray[Any]) -> NDArray[Any]:
         """Return the query projection times √(new head size ÷ old head size)."""
@@ -177,11 +177,23 @@ class DotProductAttentionRule(Rule):
         else:
             heads = None
             walk.fix([query.axes[2], key.axes[2], value.axes[2]], f"{node.path} shares keys between heads")
+        for extra in (node.argument(3, "bias"), node.argument(4, "mask")):
+            heads = self._meet(walk, heads, extra, why)
         if query.axes[3] is not None or key.axes[3] is not None:
             walk.same(query.axes[3], key.axes[3], why)
         if not (query.silent or key.silent):
             walk.fix([query.axes[3]], f"{node.path} adds them up, and they are not zero where they are removed")
         return Flow((None, None, heads, value.axes[3]), value.silent, query.why)
+
+    def _meet(self, walk: Walk, heads: Axis, extra: Any, why: str) -> Axis:
+        """Make the heads of a bias or mask, (batch, heads, steps, steps), those of the queries."""
+        if extra is None or len(extra.shape) < 3:
+            return heads
+        axes = walk.flow(extra).axes
+        walk.fix([*axes[:-3], *axes[-2:]], why)
+        if extra.shape[-3] == 1 or (heads is None and axes[-3] is None):
+            return heads
+        return walk.same(heads, axes[-3], why)
 
     def call(self, node: Node, cut: Cut, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
         """Return the arguments with the scale of the head size that there was."""

@@ -63,7 +63,7 @@ class Convolution(Rule):
         if layer.groups > 1 and depth == 1 and filters % layer.groups == 0:
             outputs = None if inputs is None else np.repeat(inputs, filters // layer.groups)
             walk.bind(layer.kernel, -1, outputs, f"{node.path} has one filter for each input channel")
-            walk.count(times(count, window), outputs, sizes=[filters])
+            walk.count(times(count, window), outputs, sizes=[filters], kernel=layer.kernel)
         else:
             if inputs is not None and layer.groups > 1:
                 inputs = walk.labels.unify_rows(inputs.reshape(layer.groups, -1))
@@ -71,7 +71,7 @@ class Convolution(Rule):
             outputs = walk.make(layer.kernel, -1)
             if outputs is not None and layer.groups > 1:
                 walk.labels.unify_rows(outputs.reshape(layer.groups, -1))
-            walk.count(times(count, window), inputs, outputs, sizes=[depth, filters])
+            walk.count(times(count, window), inputs, outputs, sizes=[depth, filters], kernel=layer.kernel)
         walk.bind(layer.bias if layer.use_bias else None, 0, outputs)
         return activate(node, walk, filled(rank, axis, outputs), x.why)
 
@@ -105,7 +105,8 @@ class TransposedConvolution(Rule):
         walk.bind(layer.bias if layer.use_bias else None, 0, outputs)
         window = math.prod(layer.kernel_size)
         sizes = layer.kernel.shape[:-3:-1]
-        walk.count(times(positions(node, axis, of_inputs=True), window), inputs, outputs, sizes=sizes)
+        factor = times(positions(node, axis, of_inputs=True), window)
+        walk.count(factor, inputs, outputs, sizes=sizes, kernel=layer.kernel)
         return activate(node, walk, filled(rank, axis, outputs), x.why)
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
@@ -128,7 +129,7 @@ class DepthwiseConvolution(Rule):
         outputs = None if inputs is None else np.repeat(inputs, layer.depth_multiplier)
         walk.bind(layer.bias if layer.use_bias else None, 0, outputs)
         factor = times(positions(node, axis), math.prod(layer.kernel_size))
-        walk.count(factor, outputs, sizes=[math.prod(layer.kernel.shape[-2:])])
+        walk.count(factor, outputs, sizes=[math.prod(layer.kernel.shape[-2:])], kernel=layer.kernel)
         return activate(node, walk, filled(rank, axis, outputs), x.why)
 
 
@@ -150,8 +151,9 @@ class SeparableConvolution(Rule):
         walk.bind(layer.bias if layer.use_bias else None, 0, outputs)
         depth, filters = layer.pointwise_kernel.shape[-2:]
         count = positions(node, axis)
-        walk.count(times(count, math.prod(layer.kernel_size)), inner, sizes=[depth])
-        walk.count(count, inner, outputs, sizes=[depth, filters])
+        factor = times(count, math.prod(layer.kernel_size))
+        walk.count(factor, inner, sizes=[depth], kernel=layer.depthwise_kernel)
+        walk.count(count, inner, outputs, sizes=[depth, filters], kernel=layer.pointwise_kernel)
         return activate(node, walk, filled(rank, axis, outputs), x.why)
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tfprune.graph.rules.activation import activate
 from tfprune.graph.rules.base import Rule, register_rule
 from tfprune.graph.walk import Flow, Walk
 
+
 def unless_bias(flow: Flow, x: Flow, bias: Any) -> Flow:
     """Return the labels of a product whose inputs have labels that pass by the kernel: a bias fills these."""
     return Flow(flow.axes, flow.silent and x.silent and bias is None, flow.why)
@@ -32,8 +33,8 @@ class DenseRule(Rule):
         walk.bind(layer.bias if layer.use_bias else None, 0, outputs)
         between = node.results[0].shape[1:-1]
         if None not in between:
-            factor = math.prod(size or 0 for size in between)
-            walk.count(factor, x.axes[-1], outputs, *x.axes[1:-1], sizes=layer.kernel.shape)
+            sizes = [*layer.kernel.shape, *between]
+            walk.count(1, x.axes[-1], outputs, *x.axes[1:-1], sizes=sizes, kernel=layer.kernel)
         flow = activate(node, walk, (*x.axes[:-1], outputs), x.why)
         passing = any(axis is not None for axis in x.axes[:-1])
         return unless_bias(flow, x, layer.bias) if passing else flow
@@ -73,7 +74,12 @@ class EinsumDenseRule(Rule):
         passing = [letter for letter in made if found[letter] is not None and letter not in kernel]
         every = list(dict.fromkeys(letter for letter in given[1:] + kernel if letter != given[0]))
         if all(sizes[letter] is not None for letter in every):
-            walk.count(1, *(found[letter] for letter in every), sizes=[sizes[letter] for letter in every])
+            walk.count(
+                1,
+                *(found[letter] for letter in every),
+                sizes=[sizes[letter] for letter in every],
+                kernel=layer.kernel,
+            )
         flow = activate(node, walk, axes, x.why)
         silent = all(letter not in filled for letter in made if found[letter] is not None) and (x.silent or not passing)
         return Flow(axes, flow.silent and silent, flow.why)
@@ -105,6 +111,7 @@ class EmbeddingRule(Rule):
         tokens = walk.flow(node.inputs[0])
         walk.fix(tokens.axes, f"{node.path} looks up tokens")
         outputs = walk.make(node.operation._embeddings, 1)
+        walk.count(0, kernel=node.operation._embeddings)
         return Flow((*(None for _ in tokens.axes), outputs), True)
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
@@ -129,5 +136,7 @@ class ReversibleEmbeddingRule(EmbeddingRule):
             walk.bind(layer._embeddings, 1, x.axes[-1], x.why)  # one size for both in its config
         between = node.results[0].shape[1:-1]
         if None not in between:
-            walk.count(math.prod(size or 0 for size in between) * layer.input_dim, x.axes[-1], sizes=[layer.output_dim])
+            places = math.prod(size or 0 for size in between)
+            kernel = layer._embeddings if layer.tie_weights else layer.reverse_embeddings
+            walk.count(places * layer.input_dim, x.axes[-1], sizes=[layer.output_dim], kernel=kernel)
         return Flow((*x.axes[:-1], None), x.silent, x.why)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -50,6 +51,14 @@ def bind_cell(walk: Walk, layer: Any, inputs: Axis, given: list[Flow]) -> Axis:
     return units
 
 
+def count_cell(walk: Walk, layer: Any, places: int | None, inputs: Axis, units: Axis) -> None:
+    """Count a recurrent cell's multiply-accumulates: each gate reads inputs and units at each place."""
+    cell, factor = layer.cell, times(places, gates_of(layer))
+    width, size = cell.kernel.shape[-2], cell.recurrent_kernel.shape[-2]
+    walk.count(factor, inputs, units, sizes=[width, size], kernel=cell.kernel)
+    walk.count(factor, units, units, sizes=[size, size], kernel=cell.recurrent_kernel)
+
+
 @register_rule(layers.LSTM, layers.GRU, layers.SimpleRNN, layers.RNN)
 class RecurrentRule(Rule):
     """LSTM, GRU and SimpleRNN, also as a cell in an `RNN`."""
@@ -61,10 +70,7 @@ class RecurrentRule(Rule):
         walk.fix([x.axes[1]], f"{node.path} steps over them")
         given = initial_states(node, walk)
         units = bind_cell(walk, layer, x.axes[-1], given)
-        steps = node.inputs[0].shape[1]
-        size, gates = layer.cell.units, gates_of(layer)
-        walk.count(times(steps, gates), x.axes[-1], units, sizes=[node.inputs[0].shape[-1], size])
-        walk.count(times(steps, gates), units, units, sizes=[size, size])
+        count_cell(walk, layer, node.inputs[0].shape[1], x.axes[-1], units)
         silent = is_silent(layer.cell.activation) and all(state.silent for state in given)
         sequence = Flow((None, None, units) if layer.return_sequences else (None, units), silent, x.why)
         states = [Flow((None, units), silent) for _ in node.results[1:]]
@@ -115,9 +121,7 @@ class ConvLSTMRule(Rule):
         places = (
             None if None in sizes else math.prod(s or 0 for s in sizes) * (1 if layer.return_sequences else steps or 1)
         )
-        factor = times(places, 4 * math.prod(layer.kernel_size))
-        walk.count(factor, x.axes[axis], units, sizes=[node.inputs[0].shape[axis], layer.filters])
-        walk.count(factor, units, units, sizes=[layer.filters] * 2)
+        count_cell(walk, layer, times(places, math.prod(layer.kernel_size)), x.axes[axis], units)
         silent = is_silent(layer.activation) and all(state.silent for state in given)
         from_end = rank - axis
         return [Flow(filled(t.rank, t.rank - from_end, units), silent, x.why) for t in node.results]
@@ -143,9 +147,7 @@ class BidirectionalRule(Rule):
         walk.fix([x.axes[1]], f"{node.path} steps over them")
         for direction in (layer.forward_layer, layer.backward_layer):
             units = bind_cell(walk, direction, x.axes[-1], [])
-            steps, size, gates = node.inputs[0].shape[1], direction.units, gates_of(direction)
-            walk.count(times(steps, gates), x.axes[-1], units, sizes=[node.inputs[0].shape[-1], size])
-            walk.count(times(steps, gates), units, units, sizes=[size, size])
+            count_cell(walk, direction, node.inputs[0].shape[1], x.axes[-1], units)
             flows.append(
                 Flow((*(None,) * (2 if layer.return_sequences else 1), units), is_silent(direction.activation))
             )
@@ -198,7 +200,7 @@ class TimeDistributedRule(Rule):
         if steps is None:
             del terms[before:]
         else:
-            terms[before:] = [type(term)(term.factor * steps, term.axes) for term in terms[before:]]
+            terms[before:] = [dataclasses.replace(term, factor=term.factor * steps) for term in terms[before:]]
         assert isinstance(flow, Flow)
         walk.flows[inner.results[0].index] = flow
         return Flow((flow.axes[0], None, *flow.axes[1:]), flow.silent, flow.why)
@@ -214,8 +216,6 @@ class TimeDistributedRule(Rule):
 
     def _inner(self, node: Node) -> tuple[Node, Rule]:
         """Return the call of the inner layer on one step, whose tensors nobody else has."""
-        import dataclasses
-
         inner, rule = inside(node)
 
         def one_step(tensor: Any) -> Any:
