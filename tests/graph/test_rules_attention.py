@@ -152,9 +152,17 @@ class Heads(keras.Layer):
         for dense in self.qkv:
             dense.build(shape)
         self.out.build((*shape[:-1], 12))
+        if self.how == "variable bias":
+            self.bias = self.add_weight(shape=(1, 3, 5, 5), name="bias")
 
     def call(self, x):
         q, k, v = (ops.reshape(dense(x), (-1, 5, 3, 4)) for dense in self.qkv)
+        if self.how == "variable bias":
+            y = ops.dot_product_attention(q, k, v, bias=self.bias)
+            return self.out(ops.reshape(y, (-1, 5, 12)))
+        if self.how == "constant bias":
+            y = ops.dot_product_attention(q, k, v, bias=np.arange(75, dtype="float32").reshape(1, 3, 5, 5) / 75)
+            return self.out(ops.reshape(y, (-1, 5, 12)))
         if self.how == "operation":
             return self.out(ops.reshape(ops.dot_product_attention(q, k, v), (-1, 5, 12)))
         q, k, v = (ops.transpose(part, (0, 2, 1, 3)) for part in (q, k, v))
@@ -169,6 +177,14 @@ def test_attention_by_operations_loses_heads_and_sizes(how):
     graph, _, small = check_cut(finish(inputs, Heads(how, name="heads")(x)), "x", "heads/q", "heads/v", "heads/out")
     assert {group.size for group in made_by(graph, "heads/q") if group.prunable} == {3, 4}  # heads, size
     assert small.get_layer("q").units < 12
+
+
+@pytest.mark.parametrize("how", ["variable bias", "constant bias"])
+def test_a_bias_for_each_head_goes_with_it_or_holds_it(how):
+    inputs, x = sequence()
+    graph, _, _ = check_cut(finish(inputs, Heads(how, name="heads")(x)), "x", "heads/v", "heads/out", copied=True)
+    sizes = {group.size for group in graph.prunable if {"heads/q", "heads/k", "heads/v"} & set(group.layers)}
+    assert sizes == ({3, 4} if how == "variable bias" else {4})
 
 
 class Block(keras.Layer):
