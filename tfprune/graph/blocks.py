@@ -11,7 +11,6 @@ import keras
 from keras import layers, tree
 
 from tfprune.graph.node import Node, Tensor
-from tfprune.graph.rules import find_rule
 from tfprune.graph.rules.elementwise import KeepRule
 from tfprune.graph.trace import Trace
 
@@ -103,7 +102,15 @@ def find_closers(nodes: Sequence[Node], makers: dict[int, int], end: Tensor) -> 
         kernel = getattr(layer, "kernel", None) if kernel is None else kernel
         if kernel is not None and getattr(layer, "activation", None) in (None, keras.activations.linear):
             return tuple(v for v in (kernel, getattr(layer, "bias", None)) if v is not None)
-        if not isinstance(find_rule(node.operation), KeepRule) or len(node.inputs) != 1:
+        if len(node.inputs) != 1 or not (isinstance(node.rule, KeepRule) or is_linear(node)):
             return None
         end = node.inputs[0]
     return None
+
+
+def is_linear(node: Node) -> bool:
+    """Whether an operation only scales its tensor: a linear activation, or a product with a constant."""
+    activation = getattr(node.operation, "activation", None)
+    if isinstance(node.operation, layers.Activation):
+        return activation in (None, keras.activations.linear)
+    return node.kind == "Multiply"

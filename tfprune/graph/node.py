@@ -43,6 +43,7 @@ class Node:
         kwargs: The keyword arguments, likewise.
         outputs: What the call returned: a `Tensor` or a structure of them.
         opaque: Why nobody can look into it; None if a rule knows what it does.
+        rule: The `Rule` that does; None if it is opaque.
     """
 
     operation: keras.Operation = field(repr=False)
@@ -51,6 +52,7 @@ class Node:
     kwargs: Mapping[str, Any] = field(repr=False)
     outputs: Any = field(repr=False)
     opaque: str | None = None
+    rule: Any = field(default=None, repr=False)
 
     @property
     def inputs(self) -> list[Tensor]:

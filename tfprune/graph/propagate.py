@@ -6,7 +6,6 @@ import keras
 from keras import tree
 
 from tfprune.graph.node import Node, Tensor
-from tfprune.graph.rules import find_rule
 from tfprune.graph.trace import Trace
 from tfprune.graph.walk import Flow, Walk
 
@@ -32,13 +31,12 @@ def propagate(trace: Trace) -> Walk:
 
 def apply(node: Node, walk: Walk) -> list[Flow]:
     """Return the labels that a node's rule gives to its results."""
-    rule = find_rule(node.operation)
-    if rule is None:
+    if node.rule is None:
         raise RuntimeError(f"{node.path} has neither a rule nor a reason for having none")
     for name, value in node.kwargs.items():
         if "mask" in name and isinstance(value, Tensor):
             walk.fix(walk.flows[value.index].axes, f"{node.path} takes them for a mask")
-    flows = rule.propagate(node, walk)
+    flows: Flow | list[Flow] = node.rule.propagate(node, walk)
     for variable in given_variables(node):
         if id(variable) not in walk.sites:
             keep(variable, walk, f"{node.path} has no slice of {variable.path}")

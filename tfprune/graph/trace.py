@@ -17,6 +17,7 @@ from tfprune.errors import InputError
 from tfprune.graph.node import Node, Tensor
 from tfprune.graph.rules import find_rule
 from tfprune.graph.rules.activation import strange_activation
+from tfprune.graph.rules.elementwise import KeepRule
 from tfprune.graph.tree import own_variables
 from tfprune.graph.tree import walk as walk_layers
 from tfprune.graph.weight import ForEachSample, ReadWeight
@@ -69,7 +70,7 @@ class Trace:
         rule = find_rule(operation)
         if rule is not None:
             made = tree.map_structure(self.new_tensor, outputs)
-            node = Node(operation, path, args, kwargs, made)
+            node = Node(operation, path, args, kwargs, made, rule=rule)
             reason = unfit(operation) or strange_activation(operation) or rule.check(node)
             self.nodes.append(node if reason is None else Node(operation, path, args, kwargs, made, reason))
             return made
@@ -163,6 +164,10 @@ class Trace:
             if masked and layer.supports_masking and any(get_keras_mask(x) is None for x in flat):
                 raise TypeError("it passes a mask on")
             made = [x for x in flat if id(x) not in known]
+            if not made and symbols and outputs is symbols[0] and not layer.variables and takes(layer, "training"):
+                kept = self.new_tensor(outputs)  # it does nothing now, but may while training
+                self.nodes.append(Node(layer, path, args, kwargs, kept, rule=KeepRule()))
+                return kept
             if made:
                 given = [*symbols, *(like for like, _ in weights.values())]
                 function = keras.Function(given, made)

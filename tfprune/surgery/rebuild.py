@@ -15,7 +15,7 @@ from tfprune.graph.blocks import Block
 from tfprune.graph.cut import Cut
 from tfprune.graph.graph import Graph
 from tfprune.graph.node import Node, Tensor
-from tfprune.graph.rules import Rule, find_rule
+from tfprune.graph.rules import Rule
 from tfprune.graph.weight import ForEachSample, ReadWeight
 
 __all__ = ["Rebuilt"]
@@ -64,7 +64,7 @@ class Rebuilt:
         return made
 
     def _run(self, node: Node) -> None:
-        rule = None if node.opaque else find_rule(node.operation)
+        rule: Rule | None = None if node.opaque else node.rule
         args, kwargs = tree.map_structure(self._argument, (node.args, dict(node.kwargs)))
         if isinstance(node.operation, ReadWeight | ForEachSample):
             self._tensors[node.results[0].index] = args[0] if len(args) == 1 else node.operation.call(*args)

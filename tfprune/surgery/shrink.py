@@ -30,6 +30,9 @@ def shrink(
     what the old one does when all that is zero. It has the same layer names, inputs and outputs, is compiled alike, and
     loads where tfprune is not installed. The given model is only read.
 
+    A composite or subclassed layer of your own comes back as the layers and operations that it calls at inference; one
+    that then does nothing, such as stochastic depth, is kept as it is.
+
     Args:
         model: A built model of any kind.
         remove: Numbers of the channels to remove, by the name of their group (`tfprune.graph.trace(model).groups`).

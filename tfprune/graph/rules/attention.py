@@ -179,23 +179,11 @@ class DotProductAttentionRule(Rule):
             walk.fix([query.axes[2], key.axes[2], value.axes[2]], f"{node.path} shares keys between heads")
         for extra in (node.argument(3, "bias"), node.argument(4, "mask")):
             heads = self._meet(walk, heads, extra, why)
-        for extra in (node.argument(3, "bias"), node.argument(4, "mask")):
-            heads = self._meet(walk, heads, extra, why)
         if query.axes[3] is not None or key.axes[3] is not None:
             walk.same(query.axes[3], key.axes[3], why)
         if not (query.silent or key.silent):
             walk.fix([query.axes[3]], f"{node.path} adds them up, and they are not zero where they are removed")
         return Flow((None, None, heads, value.axes[3]), value.silent, query.why)
-
-    def _meet(self, walk: Walk, heads: Axis, extra: Any, why: str) -> Axis:
-        """Make the heads of a bias or mask, (batch, heads, steps, steps), those of the queries."""
-        if extra is None or len(extra.shape) < 3:
-            return heads
-        axes = walk.flow(extra).axes
-        walk.fix([*axes[:-3], *axes[-2:]], why)
-        if extra.shape[-3] == 1 or (heads is None and axes[-3] is None):
-            return heads
-        return walk.same(heads, axes[-3], why)
 
     def _meet(self, walk: Walk, heads: Axis, extra: Any, why: str) -> Axis:
         """Make the heads of a bias or mask, (batch, heads, steps, steps), those of the queries."""
