@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -15,17 +13,25 @@ from keras.src.models.functional import Functional
 
 from tfprune.errors import InputError
 from tfprune.graph.node import Node, Tensor
+from tfprune.graph.opening import (
+    baked,
+    batch_size,
+    cannot_open,
+    own_weights,
+    repeats_of,
+    replaced,
+    sizes_of,
+    takes,
+    unfit,
+    untouched,
+)
 from tfprune.graph.rules import find_rule
+from tfprune.graph.rules.dense import letters
 from tfprune.graph.rules.activation import strange_activation
 from tfprune.graph.rules.elementwise import KeepRule
-from tfprune.graph.tree import own_variables
-from tfprune.graph.tree import walk as walk_layers
 from tfprune.graph.weight import ForEachSample, ReadWeight
 
 __all__ = ["Trace", "trace_calls"]
-
-BATCHES = (1009, 2003, 3001)
-"""Sizes to see by where a layer's code uses that of the batch; the first that is no other size in it is taken."""
 
 
 class Trace:
@@ -153,7 +159,7 @@ class Trace:
         if self._batch is not None and not any(self._is_batch(size) for x in symbols for size in x.shape[:1]):
             raise TypeError("it has no batch")
         with untouched(layer) as scope, tf.GradientTape() as tape:
-            with replaced(layer, weights):
+            with replaced(layer, weights), exact_shapes():
                 outputs = layer.call(*own_args, **{k: v for k, v in own_kwargs.items() if takes(layer, k)})
             assigned = next((v for v in layer.variables if id(v) in scope.state_mapping), None)
             if assigned is not None:
@@ -323,83 +329,6 @@ def same_shapes(model: Any, args: Any) -> bool:
     )
 
 
-def unfit(operation: Any) -> str | None:
-    """Return why a layer is beyond every rule, or None."""
-    if getattr(operation, "lora_enabled", False):
-        return "LoRA is enabled"
-    mode = getattr(operation, "quantization_mode", None)
-    return None if mode is None else f"it is quantised ({mode})"
-
-
-def cannot_open(operation: Any) -> str | None:
-    """Return why nobody should call a layer to see what it does, or None."""
-    if not isinstance(operation, keras.Layer):
-        return f"there is no rule for {type(operation).__name__}"
-    if isinstance(operation, keras.layers.Lambda):
-        return "it is a Lambda"
-    if not isinstance(operation, keras.Model) and type(operation).__module__.startswith("keras.src.layers"):
-        return f"there is no rule for {type(operation).__name__}"
-    return unfit(operation)
-
-
-def own_weights(layer: Any) -> dict[str, tuple[keras.KerasTensor, keras.Variable]]:
-    """Return the weights of its own that are attributes of a layer, each with a KerasTensor like it."""
-    own = {id(variable) for variable in own_variables(layer)}
-    found = {name: value for name, value in vars(layer).items() if id(value) in own}
-    return {name: (keras.KerasTensor(value.shape, value.dtype), value) for name, value in found.items()}
-
-
-@contextlib.contextmanager
-def replaced(layer: Any, weights: Mapping[str, tuple[keras.KerasTensor, keras.Variable]]) -> Iterator[None]:
-    """Let attributes of a layer be tensors while the block runs."""
-    attributes = vars(layer)
-    try:
-        attributes.update({name: like for name, (like, _) in weights.items()})
-        yield
-    finally:
-        attributes.update({name: variable for name, (_, variable) in weights.items()})
-
-
-def batch_size(layer: Any, args: Any) -> int:
-    """Return a batch size that is not to be mistaken for another size."""
-    tensors = [*(x for x in tree.flatten(args) if isinstance(x, Tensor)), *layer.weights]
-    sizes = {size for x in tensors for size in x.shape if size}
-    return next(size for size in BATCHES if not any(other % size == 0 for other in sizes) or size == BATCHES[-1])
-
-
-def sizes_of(operation: Any) -> tuple[Any, ...]:
-    """Return the sizes that an operation was made with."""
-    found = [getattr(operation, name, None) for name in ("newshape", "shape", "repeats")]
-    return () if isinstance(operation, keras.Layer) else tuple(tree.flatten([x for x in found if x is not None]))
-
-
-def repeats_of(operation: Any, outputs: Any) -> tuple[int, ...] | None:
-    """Return how often an operation that repeats along the batch does so along the other axes; None if it doesn't."""
-    kind, rank = type(operation).__name__, len(outputs.shape)
-    if kind == "BroadcastTo":
-        return (1,) * (rank - 1)
-    if kind == "Tile" and np.size(operation.repeats) == rank:
-        return tuple(operation.repeats[1:])
-    return (1,) * (rank - 1) if kind == "Repeat" and operation.axis == 0 else None
-
-
-def baked(layer: Any, tape: Any, nodes: list[Node]) -> keras.Variable | None:
-    """Return a trainable weight that a layer read, but that none of its calls has: a constant was made of it."""
-    used: set[int] = set()
-    for node in nodes:
-        given = [x for x in tree.flatten((node.args, dict(node.kwargs))) if isinstance(x, keras.Variable)]
-        used.update(map(id, [*given, *(node.operation.weights if isinstance(node.operation, keras.Layer) else [])]))
-    read = {id(variable) for variable in tape.watched_variables()}
-    every = [variable for _, inner in walk_layers(layer) for variable in inner._trainable_variables]
-    return next((v for v in every if id(v) not in used and id(v.value) in read), None)
-
-
-def takes(layer: Any, name: str) -> bool:
-    """Whether a layer's `call` has an argument."""
-    parameters = layer._call_signature.parameters.values()
-    return any(p.name == name or p.kind is p.VAR_KEYWORD for p in parameters)
-
-
 def unpack(structure: Any) -> Any:
     """Return the only element of a list, anything else itself."""
     return structure[0] if isinstance(structure, list | tuple) and len(structure) == 1 else structure
@@ -409,22 +338,3 @@ def first_line(error: Exception) -> str:
     """Return the first line of an error's message, shortened."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     return text if len(text) <= 160 else f"{text[:157]}…"
-
-
-@contextlib.contextmanager
-def untouched(layer: keras.Layer) -> Iterator[Any]:
-    """Forget what Keras notes on a layer and all operations in it: calls, losses and what is assigned to weights."""
-    operations: list[keras.Operation] = []
-    for _, inner in walk_layers(layer):
-        operations += [inner, *getattr(inner, "_operations", [])]
-    counts = [(inner, len(inner._inbound_nodes), len(inner._outbound_nodes)) for inner in operations]
-    losses = [(inner, list(inner._losses)) for inner in operations if hasattr(inner, "_losses")]
-    try:
-        with keras.StatelessScope(collect_losses=True) as scope:
-            yield scope
-    finally:
-        for inner, inbound, outbound in counts:
-            del inner._inbound_nodes[inbound:]
-            del inner._outbound_nodes[outbound:]
-        for inner, before in losses:
-            inner._losses[:] = before
