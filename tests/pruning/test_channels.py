@@ -103,7 +103,7 @@ def test_rounding_goes_to_the_nearest_allowed_count_and_never_drops_the_request(
 def test_the_nearest_allowed_count(size, round_to, least, wanted):
     from types import SimpleNamespace
 
-    group = SimpleNamespace(size=size, slices=())
+    group = SimpleNamespace(name="group", size=size, slices=())
     allowed = Limits(round_to, least).allowed(group)
     assert allowed[-1] == size
     assert all(n == size or (n % round_to == 0 and n >= least) for n in allowed)
@@ -114,6 +114,15 @@ def test_the_nearest_allowed_count(size, round_to, least, wanted):
 def test_min_channels_holds():
     plan = tfprune.plan_filters(network(), 0.9, min_channels=10)
     assert [p.kept for p in plan.groups][:3] == [10, 10, 10]
+
+
+def test_min_channels_by_layer():
+    plan = tfprune.plan_filters(network(), 0.9, min_channels={"conv_1": 20})
+    assert [p.kept for p in plan.groups][:3] == [2, 20, 3]
+    with pytest.raises(InputError, match="makes no channels"):
+        tfprune.plan_filters(network(), 0.9, min_channels={"pool": 20})
+    with pytest.raises(InputError, match="min_channels"):
+        tfprune.plan_filters(network(), 0.9, min_channels={"conv_1": 0})
 
 
 def test_layers_and_skip():

@@ -15,7 +15,7 @@ from tfprune.errors import InputError
 from tfprune.graph import trace
 from tfprune.pruning.channels.allocation import Allocation, best_channels
 from tfprune.pruning.channels.importance import channel_scores
-from tfprune.pruning.channels.limits import Limits, resolve_choices
+from tfprune.pruning.channels.limits import Limits, make_limits, resolve_choices
 from tfprune.pruning.channels.plan import ChannelPlan, GroupPlan
 from tfprune.pruning.mask import read
 from tfprune.pruning.masks import check_finite
@@ -35,7 +35,7 @@ def plan_filters(
     skip: Sequence[LayerChoice] | None = None,
     per_layer: Mapping[keras.Layer | str, float | int] | None = None,
     round_to: int = 1,
-    min_channels: int = 1,
+    min_channels: int | Mapping[keras.Layer | str, int] = 1,
     seed: int = 0,
 ) -> ChannelPlan:
     """Choose the channels to remove, and change nothing.
@@ -51,7 +51,7 @@ def plan_filters(
         skip: No channels that these layers make.
         per_layer: For the channels that a layer makes: the fraction to remove as a float, or the number to keep.
         round_to: Kept channels are a multiple of this, or all that there are.
-        min_channels: No group keeps fewer.
+        min_channels: No group keeps fewer; or how many those keep at least that some layers make, `{"conv_1": 16}`.
         seed: Seed of criteria that draw random numbers.
 
     Returns:
@@ -69,7 +69,9 @@ def plan_filters(
         >>> plan.after.macs <= plan.before.macs / 2
         True
     """
-    rule, area, limits = criteria.get(criterion), scopes.get(scope), Limits(round_to, min_channels)
+    rule, area = criteria.get(criterion), scopes.get(scope)
+    if not isinstance(min_channels, Mapping):
+        Limits(round_to, min_channels)  # refuses what is out of range before the model is looked at
     if budget is None and not per_layer:
         raise InputError("Nothing is asked for; give a budget such as Budget(macs=0.5), a fraction, or per_layer.")
     if budget is not None and not isinstance(budget, Budget):
@@ -79,6 +81,7 @@ def plan_filters(
         if keras.backend.is_float_dtype(variable.dtype):
             check_finite(variable.path, read(variable))
     groups, own = resolve_choices(graph, layers, skip, per_layer)
+    limits = make_limits(graph, groups, round_to, min_channels)
     prunable = [group for group in groups if group.prunable]
     if not prunable:
         reasons = sorted({group.reason or "" for group in groups}) or ["there are no channels"]

@@ -16,7 +16,7 @@ from tfprune.numbers import is_integer, is_real
 from tfprune.pruning.selection import LayerChoice, inside
 from tfprune.schedules import check_sparsity
 
-__all__ = ["Limits", "resolve_choices"]
+__all__ = ["Limits", "make_limits", "resolve_choices"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,12 @@ class Limits:
     Args:
         round_to: Kept channels are a multiple of this, or all that there are; 8 suits most processors, 16 int8.
         min_channels: No group keeps fewer.
+        least: Higher numbers that some groups keep at least, by name.
     """
 
     round_to: int = 1
     min_channels: int = 1
-    exact: Mapping[str, int] = field(default_factory=dict)
+    least: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("round_to", "min_channels"):
@@ -42,7 +43,8 @@ class Limits:
         """Return the numbers of channels that a group may keep, rising; all that it has is always one."""
         width = next((entry.positions.shape[1] for entry in group.slices if entry.role == "output"), 1)
         counts = np.arange(1, group.size + 1)
-        fits = (counts * width % self.round_to == 0) & (counts >= self.min_channels)
+        least = max(self.min_channels, self.least.get(group.name, 1))
+        fits = (counts * width % self.round_to == 0) & (counts >= least)
         fits[-1] = True
         found: NDArray[np.int64] = counts[fits]
         return found
@@ -85,16 +87,43 @@ def resolve_choices(
         groups.append(replace(group, reason=reason))
     own: dict[str, float | int] = {}
     for choice, value in (per_layer or {}).items():
-        name = choice if isinstance(choice, str) else choice.name
-        chosen = inside(everything, [choice])
-        found = [g for g in groups if any(id(makers[path]) in chosen for path in g.layers if path in makers)]
-        if not found:
-            raise InputError(f"The layer {name!r} makes no channels; give one that does.")
-        for group in found:
+        for group in made_in(graph, groups, choice):
+            name = choice if isinstance(choice, str) else choice.name
             if not group.prunable:
                 raise InputError(f"The channels of {name!r} can't be pruned: {group.reason}.")
             own[group.name] = check_wanted(name, value, group.size)
     return groups, own
+
+
+def made_in(graph: Graph, groups: Sequence[ChannelGroup], choice: LayerChoice) -> list[ChannelGroup]:
+    """Return the groups whose channels a layer makes.
+
+    Raises:
+        InputError: If the layer is unknown or makes none.
+    """
+    makers = {node.path: node.operation for node in graph.nodes}
+    chosen = inside(dict(walk(graph.model)), [choice])
+    found = [group for group in groups if any(id(makers[path]) in chosen for path in group.layers if path in makers)]
+    if not found:
+        name = choice if isinstance(choice, str) else getattr(choice, "name", choice)
+        raise InputError(f"The layer {name!r} makes no channels; give one that does.")
+    return found
+
+
+def make_limits(
+    graph: Graph,
+    groups: Sequence[ChannelGroup],
+    round_to: int,
+    min_channels: int | Mapping[keras.Layer | str, int],
+) -> Limits:
+    """Return limits from a least number of channels for all groups, or for those that some layers make."""
+    if not isinstance(min_channels, Mapping):
+        return Limits(round_to, min_channels)
+    least: dict[str, int] = {}
+    for choice, count in min_channels.items():
+        Limits(round_to, count)  # refuses what is no number
+        least.update({group.name: count for group in made_in(graph, groups, choice)})
+    return Limits(round_to, 1, least)
 
 
 def check_wanted(name: str, value: float | int, size: int) -> float | int:
