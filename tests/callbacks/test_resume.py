@@ -11,6 +11,7 @@ import pytest
 from keras import layers
 
 from tfprune import BackupAndRestore, PruneCallback
+from tfprune.granularity import Filter
 
 EPOCHS = 6
 
@@ -106,7 +107,17 @@ def rows():
     return rng.normal(size=(120, 12)).astype("float32"), rng.integers(0, 3, 120)
 
 
-@pytest.mark.parametrize("options", [{}, {"schedule": "constant"}, {"criterion": "random"}, {"granularity": (1, 4)}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"schedule": "constant"},
+        {"criterion": "random"},
+        {"granularity": (1, 4)},
+        {"granularity": "filter"},
+        {"granularity": Filter(soft=False)},
+    ],
+)
 def test_exception_and_resume_with_dropout(rows, tmp_path, options):
     whole = network()
     train(whole, rows, **options)

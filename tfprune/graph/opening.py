@@ -11,6 +11,7 @@ import numpy as np
 from keras import tree
 
 from tfprune.graph.node import Node, Tensor
+from tfprune.graph.rules.dense import letters
 from tfprune.graph.tree import own_variables
 from tfprune.graph.tree import walk as walk_layers
 
@@ -106,6 +107,25 @@ def takes(layer: Any, name: str) -> bool:
     """Whether a layer's `call` has an argument."""
     parameters = layer._call_signature.parameters.values()
     return any(p.name == name or p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+@contextlib.contextmanager
+def exact_shapes() -> Iterator[None]:
+    """Let EinsumDense say all the sizes that its inputs have; by itself it keeps quiet about some."""
+    cls: Any = keras.layers.EinsumDense
+    original = cls.compute_output_shape
+
+    def exact(self: Any, input_shape: Any) -> tuple[int | None, ...]:
+        shape = original(self, input_shape)
+        given, _, made = letters(self.equation, len(input_shape), len(shape))
+        sizes = dict(zip(given, input_shape, strict=True))
+        return tuple(sizes.get(letter) if size is None else size for letter, size in zip(made, shape, strict=True))
+
+    cls.compute_output_shape = exact
+    try:
+        yield
+    finally:
+        cls.compute_output_shape = original
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from tfprune.graph.opening import (
     baked,
     batch_size,
     cannot_open,
+    exact_shapes,
     own_weights,
     repeats_of,
     replaced,
@@ -26,7 +27,6 @@ from tfprune.graph.opening import (
     untouched,
 )
 from tfprune.graph.rules import find_rule
-from tfprune.graph.rules.dense import letters
 from tfprune.graph.rules.activation import strange_activation
 from tfprune.graph.rules.elementwise import KeepRule
 from tfprune.graph.weight import ForEachSample, ReadWeight
@@ -176,7 +176,7 @@ class Trace:
                 return kept
             if made:
                 given = [*symbols, *(like for like, _ in weights.values())]
-                function = keras.Function(given, made)
+                function = keras.Function([x for x in given if hasattr(x, "_keras_history")], made)
                 nodes = [node for depth in function._nodes_by_depth.values() for node in depth if not node.is_input]
                 if any(None in sizes_of(node.operation) for node in nodes):
                     raise TypeError("it does something with the batch size")
@@ -238,8 +238,14 @@ class Trace:
             if wanted.count(-1) == 1 and None not in wanted:
                 return self.run(type(operation)(wanted, name=name), path, args, kwargs, outputs)
         rest = repeats_of(operation, outputs)
-        if rest is not None and args[0].shape[0] == 1 and outputs.shape[0] == self._batch:
-            made = self._for_each_sample(args[0], path, known)
+        if rest is not None and outputs.shape[0] == self._batch:
+            value = args[0]
+            while len(value.shape) < len(outputs.shape):
+                more = keras.KerasTensor((1, *value.shape), value.dtype)
+                value = self.run(keras.src.ops.numpy.ExpandDims(0), f"{path}_expand", (value,), {}, more)
+            if value.shape[0] != 1:
+                raise TypeError(f"its {kind} depends on the batch size")
+            made = self._for_each_sample(value, path, known)
             if all(times == 1 for times in rest):
                 return made
             return self.run(keras.src.ops.numpy.Tile((1, *rest), name=name), path, (made,), {}, outputs)

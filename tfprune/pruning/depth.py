@@ -40,7 +40,7 @@ class BlockMasks(MaskSource):
         if not isinstance(rule.granularity, Depth):
             raise InputError(f"{rule.granularity} does not prune residual blocks.")
         self.rule = rule
-        self._soft = rule.granularity.soft
+        self.soft = rule.granularity.soft
         graph = trace(model)
         everything = dict(walk(model))
         wanted = None if layers is None else inside(everything, layers)
@@ -85,7 +85,7 @@ class BlockMasks(MaskSource):
             for variable in block.closers or ()
         ]
         removed = len(kept) - int(np.count_nonzero(kept))
-        return NewMasks(masks, removed / len(kept), last or not self._soft)
+        return NewMasks(masks, removed / len(kept), last or not self.soft)
 
     def measure_each(self) -> dict[str, tuple[int, int]]:
         """Return for each block whether its branch is zero, of one."""

@@ -133,6 +133,7 @@ class Pruner:
         self.sparsity = 0.0
         self._constraints: list[MaskConstraint] = []
         self._last_update: int | None = None
+        self._first_step: int | None = None
         self._write: Callable[[Sequence[tf.Tensor]], None] = self._write_masks
         for target in self.targets:
             if target.sparsity is not None and target.sparsity > pattern.max_sparsity:
@@ -162,7 +163,7 @@ class Pruner:
             self.resolve(total_steps, steps_per_epoch)
         strategy = strategy or tf.distribute.get_strategy()
         self._constraints = [attach(target.variable, strategy) for target in self.targets]
-        self._last_update = None
+        self._last_update = self._first_step = None
         self._write = self._write_masks
         if strategy.num_replicas_in_sync == 1:  # one call for all kernels instead of several for each
             self._write = tf.function(self._write_masks, autograph=False)
@@ -175,7 +176,8 @@ class Pruner:
         """Compute new masks if some are due, and apply them.
 
         A mask depends on the weights, the schedule and the seed only. So a training that resumes from a checkpoint
-        finds its masks again, from the zeros of the weights, at the first call.
+        finds its masks again, from the zeros of the weights, at the first call. What may grow again has no masks to be
+        found, only the next update.
 
         Args:
             step: Optimizer updates made so far.
@@ -189,7 +191,11 @@ class Pruner:
         due = self.schedule.last_update(step, -1 if self._last_update is None else self._last_update)
         if due is None or not self.started:
             return False
+        self._first_step = step if self._first_step is None else self._first_step
         last = self.schedule.end_step is not None and due >= self.schedule.end_step
+        if self.source.soft and not last and due < self._first_step:  # made before the training was resumed
+            self._last_update, self.sparsity = due, self.schedule(due)
+            return False
         self._set_masks(self.schedule(due), last=last)
         self._last_update = due
         return True

@@ -38,8 +38,10 @@ class MaskSource(abc.ABC):
         targets: The variables that are masked.
         skipped: What is not, with the reason.
         rule: Criterion, granularity, scope and seed.
+        soft: Whether removed weights may grow again until the schedule has ended.
     """
 
+    soft = False
     targets: tuple[Target, ...]
     skipped: tuple[Skipped, ...]
     rule: Rule

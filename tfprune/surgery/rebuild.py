@@ -104,15 +104,28 @@ class Rebuilt:
             }
             name = self._name(operation.name, node.path)
             return type(operation)(operation.function, arguments=operation.arguments, name=name, **settings)
+        cls: Any = type(operation) if rule is None else rule.made(node)
+        changes = {} if rule is None else rule.config(node, self.cut)
         try:
-            config = {**operation.get_config(), "name": self._name(operation.name, node.path)}
+            config = configuration(operation)
         except NotImplementedError as error:
             raise InputError(
                 f"The layer {node.path} ({node.kind}) can't be copied, as it has no get_config; give it one."
             ) from error
-        changes = {} if rule is None else rule.config(node, self.cut)
-        cls: Any = type(operation) if rule is None else rule.made(node)
-        made: keras.Operation = cls.from_config({**config, **changes})
+        except AttributeError as error:
+            raise InputError(
+                f"The layer {node.path} ({node.kind}) can't be copied: get_config fails: {error}"
+            ) from error
+        name = self._name(operation.name, node.path)
+        try:
+            made: keras.Operation = cls.from_config({**config, "name": name, **changes})
+        except (TypeError, ValueError) as error:
+            if not node.opaque:
+                raise
+            raise InputError(
+                f"The layer {node.path} ({node.kind}) can't be copied: its constructor doesn't take what get_config "
+                f"gives. It had to be, as {node.opaque}."
+            ) from error
         return made
 
     def _function(self, node: Node, rule: Rule | None) -> keras.Operation:
@@ -171,3 +184,13 @@ class Rebuilt:
                     return candidate
             candidates = [f"{name}_{number}"]
             number += 1
+
+
+def configuration(operation: Any) -> dict[str, Any]:
+    """Return the config of a layer or operation; an Identity that was given anything but serialisable has one too."""
+    try:
+        return dict(operation.get_config())
+    except NotImplementedError:
+        if type(operation) is not keras.layers.Identity:
+            raise
+        return {"dtype": operation.dtype_policy.name}

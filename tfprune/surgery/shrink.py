@@ -36,7 +36,8 @@ def shrink(
     Args:
         model: A built model of any kind.
         remove: Numbers of the channels to remove, by the name of their group (`tfprune.graph.trace(model).groups`).
-            None removes the channels whose weights are all zero, as `PruneCallback(granularity="filter")` leaves them.
+            None removes the channels whose weights are all zero, as `PruneCallback(granularity="filter")` leaves them,
+            where that changes no output.
         drop: Names of the residual blocks to leave out (`tfprune.graph.trace(model).blocks`). None, where `remove` is
             None too, leaves out those whose branch is zero, as `PruneCallback(granularity="layer")` leaves them.
         optimizer: Whether the new optimizer remembers what the old one did (momenta, step count), to go on training.
@@ -65,7 +66,8 @@ def shrink(
     if remove is None and drop is not None:
         chosen = {}
     elif remove is None:
-        chosen = {group.name: dead_channels(group).tolist() for group in graph.prunable}
+        exact = [group for group in graph.prunable if group.inexact is None]
+        chosen = {group.name: dead_channels(group).tolist() for group in exact}
         chosen = {
             name: numbers if len(numbers) < graph.group(name).size else numbers[1:] for name, numbers in chosen.items()
         }  # a group that is dead altogether keeps one

@@ -12,7 +12,8 @@ from tfprune.graph.rules.base import Rule, operation_class, register_rule
 from tfprune.graph.walk import Flow, Walk
 
 ZERO_AT_ZERO = (
-    "Absolute", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "Cast", "Cbrt", "Ceil", "Conjugate", "Copy", "Elu", "Erf",
+    "Absolute", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "Cast", "Cbrt", "Ceil", "Conjugate", "ConvertToTensor",
+    "Copy", "Elu", "Erf",
     "Erfinv", "Expm1", "Fabs", "Floor", "Gelu", "Celu", "HardShrink", "HardSilu", "HardTanh", "LeakyRelu", "Log1p",
     "NanToNum", "Negative", "Relu", "Relu6", "Round", "SaturateCast", "Selu", "Sign", "Silu", "Sin", "Sinh",
     "SoftShrink", "Softsign", "Sqrt", "Square", "StopGradient", "Tan", "Tanh", "TanhShrink", "Trunc", "ZerosLike",

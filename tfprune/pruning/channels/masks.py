@@ -51,7 +51,7 @@ class ChannelMasks(MaskSource):
         if not isinstance(rule.granularity, Filter):
             raise InputError(f"{rule.granularity} does not prune channels.")
         self.rule = rule
-        self._soft = rule.granularity.soft
+        self.soft = rule.granularity.soft
         self._limits = Limits(rule.granularity.round_to, rule.granularity.min_channels)
         graph = trace(model)
         found, self._own = resolve_choices(graph, layers, skip, per_layer)
@@ -84,7 +84,7 @@ class ChannelMasks(MaskSource):
         """Return masks for all variables of all groups."""
         keep = self._choose(sparsity, progress)
         masks = [np.ones(tuple(target.variable.shape), dtype=bool) for target in self.targets]
-        hold = last or not self._soft
+        hold = last or not self.soft
         for group, kept in zip(self.groups, keep, strict=True):
             for entry in group.slices:
                 if entry.variable.name in STATISTICS or (entry.role != "output" and not hold):
