@@ -2,7 +2,7 @@
 
 Each model runs in a process of its own, with random weights: groups are found, 30 to 50 % of the channels of every
 exact group are cut out, and the result is compared with the whole model in which all that goes with them is zero. Each
-result is written at once; the same command continues where it was stopped.
+result is written at once; the same command continues where it was stopped. Seconds are of CPU time.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ def warm_up() -> None:
     shrink(keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 1, name="c")]), {})
 
 
-def measure(model: Any, folder: Path | None, *, exact: bool = True, tflite: bool = True) -> dict[str, Any]:
+def measure(
+    model: Any, folder: Path | None, *, exact: bool = True, tflite: bool = True, inputs: Any = None
+) -> dict[str, Any]:
     """Return what tracing and shrinking a model costs and whether the result is right.
 
     Args:
@@ -87,6 +89,7 @@ def measure(model: Any, folder: Path | None, *, exact: bool = True, tflite: bool
         folder: Where to keep files while they are needed; None leaves out saving and converting.
         exact: Whether to cut only groups whose removal is exact.
         tflite: Whether to convert the smaller model.
+        inputs: What to compare on; random by default.
     """
     from oracle import choose, difference, random_inputs, scramble, zero
 
@@ -96,10 +99,10 @@ def measure(model: Any, folder: Path | None, *, exact: bool = True, tflite: bool
     scramble(model)
     warm_up()
     result: dict[str, Any] = {"memory_before": peak_memory()}
-    begin = time.perf_counter()
+    begin = time.process_time()
     graph = trace(model)
     groups = graph.groups
-    result["trace_seconds"] = time.perf_counter() - begin
+    result["trace_seconds"] = time.process_time() - begin
     result["memory_traced"] = peak_memory()
     result |= {
         "operations": len(graph.nodes),
@@ -111,16 +114,17 @@ def measure(model: Any, folder: Path | None, *, exact: bool = True, tflite: bool
         "kinds": dict(Counter(group.kind for group in graph.prunable)),
     }
     chosen = choose(graph, exact=exact)
-    begin = time.perf_counter()
+    begin = time.process_time()
     small = cut_graph(graph, chosen)
-    result["shrink_seconds"] = time.perf_counter() - begin
+    result["shrink_seconds"] = time.process_time() - begin
     result["memory"] = peak_memory()
     result |= {"parameters": model.count_params(), "parameters_after": small.count_params()}
-    inputs = random_inputs(model)
+    inputs = random_inputs(model) if inputs is None else inputs
     got = small(inputs)
+    result["stock"] = all(type(layer).__module__.startswith("keras.") for layer in small._flatten_layers())
     zero(graph, chosen)
     result["error"] = difference(model(inputs), got)
-    if folder is not None:
+    if folder is not None and result["stock"]:
         result["alone_error"] = load_alone(small, inputs, got, folder)
         if tflite:
             result["tflite_error"] = convert(small, inputs, folder)
@@ -130,6 +134,23 @@ def measure(model: Any, folder: Path | None, *, exact: bool = True, tflite: bool
 def general(reason: str) -> str:
     """Return a reason with the names of layers left out, to count."""
     return re.sub(r"(?<![\w'])[\w./]*(?:[/_]\w*|\d)(?![\w'])", "…", reason)
+
+
+def measure_times(model: Any) -> dict[str, float]:
+    """Return only the CPU seconds that tracing and shrinking a model take."""
+    from oracle import choose
+
+    from tfprune.graph import trace
+    from tfprune.surgery import cut_graph
+
+    warm_up()
+    begin = time.process_time()
+    graph = trace(model)
+    groups = graph.groups
+    middle = time.process_time()
+    small = cut_graph(graph, choose(graph))
+    assert groups and small.count_params() < model.count_params()
+    return {"trace_seconds": middle - begin, "shrink_seconds": time.process_time() - middle}
 
 
 def load_alone(model: Any, inputs: Any, outputs: Any, folder: Path) -> float:
@@ -216,7 +237,7 @@ def line(result: dict[str, Any]) -> str:
 def table(results: list[dict[str, Any]]) -> str:
     """Return the results as Markdown."""
     headers = [
-        "model", "operations", "groups", "prunable (of these inexact)", "kept", "trace + groups [s]", "shrink [s]",
+        "model", "operations", "groups", "prunable (of these inexact)", "kept", "trace + groups [CPU s]", "shrink [CPU s]",
         "peak memory [MB]", "of which tracing and shrinking", "parameters [M]", "after", "oracle error",
         "loaded without tfprune", "TFLite, max abs difference",
     ]  # fmt: skip
@@ -260,18 +281,32 @@ def verdict(results: list[dict[str, Any]]) -> str:
     )
 
 
+def time_again(path: Path, content: dict[str, Any], script: str) -> None:
+    """Measure the times of all models in a result once more."""
+    for result in content["results"]:
+        command = [sys.executable, script, "--times", "--one", result["name"]]
+        child = subprocess.run(command, capture_output=True, text=True, check=True, env=child_environment())
+        result.update(json.loads(child.stdout.strip().splitlines()[-1]))
+        write_json(path, content)
+        print(f"{result['name']}: {result['trace_seconds']:.2f} s, {result['shrink_seconds']:.2f} s", flush=True)
+
+
 def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--models", nargs="+", help="some of them instead of all")
+    parser.add_argument("--times", action="store_true", help="measure only the times again, of what has been measured")
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(one(arguments.one, arguments.folder)))
+        done = measure_times(build(arguments.one)) if arguments.times else one(arguments.one, arguments.folder)
+        print(json.dumps(done))
         return
     path = destination(arguments, "applications_oracle")
     content = start(path)
     names = list(QUICK) if arguments.quick else applications()
+    if arguments.times:
+        time_again(path, content, str(FOLDER / "applications_oracle.py"))
     run_all(arguments.models or names, str(FOLDER / "applications_oracle.py"), path, content, line)
     report(path, content, f"{table(content['results'])}\n\n{verdict(content['results'])}")
 

@@ -30,11 +30,12 @@ class ForEachSample(keras.Operation):  # type: ignore[misc]
     """A tensor without a batch, or with a batch of one, repeated for each sample of another."""
 
     def call(self, value: Any, batch: Any) -> Any:
-        """Return the value plus a zero for each sample: nothing of the samples goes into it."""
+        """Return the value with a zero added for each sample: nothing of the samples goes into it."""
         rank = max(len(value.shape), 1)
         first = (slice(None),) + (slice(0, 1),) * (len(batch.shape) - 1)
         one = batch[first]
-        return ops.reshape(ops.zeros_like(one, dtype=value.dtype), (-1, *(1,) * (rank - 1))) + value
+        zeros = ops.reshape(ops.zeros_like(one, dtype=value.dtype), (-1, *(1,) * (rank - 1)))
+        return ops.logical_or(zeros, value) if str(zeros.dtype) == "bool" else zeros + value
 
     def compute_output_spec(self, value: Any, batch: Any) -> keras.KerasTensor:
         """Return its shape and dtype."""

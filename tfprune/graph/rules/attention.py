@@ -119,6 +119,8 @@ class MultiHeadAttentionRule(ProjectedAttention):
         layer: Any = node.operation
         if type(layer)._compute_attention is not layers.MultiHeadAttention._compute_attention:
             return "it computes attention in its own way"
+        if type(layer).build is not layers.MultiHeadAttention.build:
+            return "it makes its projections in its own way"
         if len(layer._output_dense.kernel.shape) != 3:
             return "its output has several axes"
         return super().check(node)
