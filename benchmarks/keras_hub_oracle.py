@@ -46,14 +46,14 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "stackwise_num_filters": [[16, 16], [24, 24]], "stackwise_kernel_size": [[3, 3], [5, 5]],
         "stackwise_num_strides": [[2, 1], [2, 1]], "stackwise_se_ratio": [[None, None], [0.25, 0.25]],
         "stackwise_activation": [["relu", "relu"], ["hard_swish", "hard_swish"]],
-        "stackwise_padding": [[1, 1], [2, 2]], "output_num_filters": 48, "depthwise_filters": 8,
+        "stackwise_padding": [[1, 1], [2, 2]], "output_num_filters": 48, "depthwise_filters": 16,
         "depthwise_stride": 2, "depthwise_residual": True, "last_layer_filter": 32, "squeeze_and_excite": 0.5,
         "input_num_filters": 16, **IMAGE,
     },
     "CSPNet": {
         "stem_filters": 16, "stem_kernel_size": 3, "stem_strides": 1, "stackwise_depth": [1, 2, 2],
         "stackwise_strides": [1, 2, 2], "stackwise_num_filters": [16, 32, 48], "block_type": "dark_block",
-        "stage_type": "csp", **IMAGE,
+        "stage_type": "dark", **IMAGE,
     },
     "VGG": {"stackwise_num_repeats": [2, 2, 2], "stackwise_num_filters": [8, 16, 24], **IMAGE},
     "Xception": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -111,21 +112,31 @@ def takes(layer: Any, name: str) -> bool:
 
 @contextlib.contextmanager
 def exact_shapes() -> Iterator[None]:
-    """Let EinsumDense say all the sizes that its inputs have; by itself it keeps quiet about some."""
-    cls: Any = keras.layers.EinsumDense
-    original = cls.compute_output_shape
+    """Let layers say the shapes of what they return more exactly than they do by themselves.
 
-    def exact(self: Any, input_shape: Any) -> tuple[int | None, ...]:
-        shape = original(self, input_shape)
+    EinsumDense keeps quiet about sizes that its inputs have, and MultiHeadAttention refuses arguments that a subclass
+    has more than it.
+    """
+    dense: Any = keras.layers.EinsumDense
+    attention: Any = keras.layers.MultiHeadAttention
+    shape_of, spec_of = dense.compute_output_shape, attention.compute_output_spec
+    taken = set(inspect.signature(spec_of).parameters)
+
+    def exact_shape(self: Any, input_shape: Any) -> tuple[int | None, ...]:
+        shape = shape_of(self, input_shape)
         given, _, made = letters(self.equation, len(input_shape), len(shape))
         sizes = dict(zip(given, input_shape, strict=True))
         return tuple(sizes.get(letter) if size is None else size for letter, size in zip(made, shape, strict=True))
 
-    cls.compute_output_shape = exact
+    def exact_spec(self: Any, *args: Any, **kwargs: Any) -> Any:
+        known = {name: value for name, value in kwargs.items() if name in taken or value is not None}
+        return spec_of(self, *args, **known)
+
+    dense.compute_output_shape, attention.compute_output_spec = exact_shape, exact_spec
     try:
         yield
     finally:
-        cls.compute_output_shape = original
+        dense.compute_output_shape, attention.compute_output_spec = shape_of, spec_of
 
 
 @contextlib.contextmanager

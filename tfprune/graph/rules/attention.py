@@ -183,6 +183,8 @@ class DotProductAttentionRule(Rule):
             heads = self._meet(walk, heads, extra, why)
         if query.axes[3] is not None or key.axes[3] is not None:
             walk.same(query.axes[3], key.axes[3], why)
+        if query.axes[3] is not None or value.axes[3] is not None:  # Keras takes it that the result is like the queries
+            walk.same(query.axes[3], value.axes[3], why)
         if not (query.silent or key.silent):
             walk.fix([query.axes[3]], f"{node.path} adds them up, and they are not zero where they are removed")
         return Flow((None, None, heads, value.axes[3]), value.silent, query.why)
