@@ -251,11 +251,12 @@ def table(results: list[dict[str, Any]]) -> str:
         if "failed" in r:
             rows.append([r["name"], r["failed"], *[""] * (len(headers) - 2)])
             continue
+        alone = f"{r['alone_error']:.1e}" if "alone_error" in r else r["alone_failed"]
         rows.append([
             r["name"], r["operations"], r["groups"], f"{r['prunable']} ({r['inexact']})", sum(r["kept"].values()),
             f"{r['trace_seconds']:.2f}", f"{r['shrink_seconds']:.2f}", f"{r['memory']:.0f}",
             f"{r['memory'] - r['memory_before']:.0f}", f"{r['parameters'] / 1e6:.2f}",
-            f"{r['parameters_after'] / 1e6:.2f}", f"{r['error']:.1e}", f"{r['alone_error']:.1e}" if "alone_error" in r else r["alone_failed"],
+            f"{r['parameters_after'] / 1e6:.2f}", f"{r['error']:.1e}", alone,
             f"{r['tflite_error']:.1e}",
         ])  # fmt: skip
     return markdown(headers, rows) + "\n\nWhy groups are kept:\n\n" + reasons(results)

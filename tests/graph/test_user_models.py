@@ -177,3 +177,46 @@ def test_tflite_folds_direct_weights(tmp_path):
     allowed = {"FULLY_CONNECTED", "BATCH_MATMUL", "RESHAPE", "MUL", "ADD", "CONCATENATION", "DELEGATE"}
     assert set(operations) <= allowed, operations
     assert operations.count("FULLY_CONNECTED") + operations.count("BATCH_MATMUL") == 4, operations
+
+
+class Positions(layers.Layer):
+    """A table of positions that is cut to the length of the sequence and broadcast to its shape."""
+
+    def build(self, shape):
+        self.table = self.add_weight(shape=(10, shape[-1]), name="table")
+
+    def call(self, x):
+        shape = ops.shape(x)
+        return ops.broadcast_to(ops.slice(ops.convert_to_tensor(self.table), (0, 0), shape[1:]), shape)
+
+
+class Causal(layers.Layer):
+    """Attention of one head under a mask that is made for the whole batch, of projections of unknown length."""
+
+    def __init__(self, size, **kwargs):
+        super().__init__(**kwargs)
+        self.parts = [layers.EinsumDense("abc,cd->abd", (None, size), name=name) for name in ("q", "k", "v")]
+
+    def build(self, shape):
+        for part in self.parts:
+            part.build(shape)
+
+    def call(self, x):
+        batch, steps, _ = ops.shape(x)
+        earlier = ops.arange(steps)[:, None] >= ops.arange(steps)[None]
+        mask = ops.broadcast_to(earlier[None], (batch, steps, steps))
+        q, k, v = (part(x) for part in self.parts)
+        scores = ops.reshape(ops.einsum("abd,acd->abc", q, k), (batch, steps, steps))
+        return ops.einsum("abc,acd->abd", ops.softmax(ops.where(mask, scores, -1e9)), v)
+
+
+def test_code_that_uses_the_batch_size_is_followed():
+    """Position tables and causal masks that are broadcast to the batch: nothing is opaque, any batch size works."""
+    words = keras.Input((6,), dtype="int32", name="words")
+    x = layers.Embedding(9, 8, name="words_table")(words)
+    x = Causal(6, name="causal")(x + Positions(name="positions")(x))
+    model = keras.Model(words, layers.Dense(2)(layers.Dense(5, activation="relu", name="hidden")(x)))
+    graph, _, small = check_cut(model, "words_table", "causal/q", "causal/v", "hidden")
+    assert not graph.opaque
+    tokens = np.arange(30).reshape(5, 6) % 9
+    assert difference(small(tokens)[:1], small(tokens[:1])) < 1e-6
