@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from tfprune.graph import Graph, trace
+from tfprune.graph.tree import walk
 from tfprune.surgery import cut_graph
 
 
@@ -59,6 +60,38 @@ def zero(graph: Graph, chosen):
             array[tuple(index)] = 0
     for key, array in values.items():
         variables[key].assign(array)
+
+
+def enliven(model, graph, chosen, inputs):
+    """Give batch normalisations the statistics of what they see when the chosen channels are zero.
+
+    With random statistics signals die out along a deep network: its outputs are those of its biases, whatever the inputs,
+    and a wrong channel would go unnoticed.
+    """
+    norms = [layer for _, layer in walk(model) if isinstance(layer, keras.layers.BatchNormalization)]
+    if not norms:
+        return
+    before = [(variable, variable.numpy()) for variable in model.weights]
+    zero(graph, chosen)
+    momenta = [layer.momentum for layer in norms]
+    for layer in norms:
+        layer.momentum = 0.0
+    model(inputs, training=True)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
+    seen = {id(v): v.numpy() for layer in norms for v in (layer.moving_mean, layer.moving_variance)}
+    for variable, values in before:
+        variable.assign(values)
+    for layer in norms:
+        alive = seen[id(layer.moving_variance)] > 1e-3
+        for variable in (layer.moving_mean, layer.moving_variance):
+            variable.assign(np.where(alive, seen[id(variable)], variable.numpy()))
+
+
+def liveliness(outputs):
+    """Return how much outputs differ between samples, relative to their scale; the least of several outputs."""
+    flat = [np.asarray(y, dtype=np.float64) for y in keras.tree.flatten(outputs)]
+    return min(float(np.abs(y - y[:1]).max() / max(np.abs(y).max(), 1e-12)) for y in flat)
 
 
 def random_inputs(model, seed=0, batch=2):
@@ -176,14 +209,16 @@ def check_oracle(model, *, seed=0, inputs=None, chosen=None, tolerance=1e-5, gro
         chosen = choose(graph, seed, exact=exact)
     if groups is not None:
         chosen = {name: numbers for name, numbers in chosen.items() if name in groups}
-    small = cut_graph(graph, chosen)
     x = random_inputs(model, seed) if inputs is None else inputs
+    enliven(model, graph, chosen, random_inputs(model, seed + 1, batch=8) if inputs is None else inputs)
+    small = cut_graph(graph, chosen)
     got = small(x)
     zero(graph, chosen)
     with kept_only(graph, chosen):
         expected = model(x)
     error = difference(expected, got)
     assert error < tolerance, f"outputs differ by {error:.2e}"
+    assert liveliness(expected) > 1e-3, "the outputs are the same for all inputs, so the test shows nothing"
     return graph, chosen, small
 
 
