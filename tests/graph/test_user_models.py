@@ -43,7 +43,7 @@ def cut():
         if name not in made:
             build, groups = MODELS[name]
             model = build()
-            made[name] = (model, *check_cut(model, *groups, inputs=random_batch(name, model)))
+            made[name] = (model, *check_cut(model, *groups, inputs=random_batch(name, model), lively=True))
         return made[name]
 
     return get
