@@ -2,7 +2,8 @@
 
 Each model runs in a process of its own, with random weights: groups are found, 30 to 50 % of the channels of every
 exact group are cut out, and the result is compared with the whole model in which all that goes with them is zero. Each
-result is written at once; the same command continues where it was stopped. Seconds are of CPU time.
+result is written at once; the same command continues where it was stopped. Seconds are of CPU time. "Outputs vary by"
+says how much they differ between inputs, relative to their scale: where that is nothing, the comparison shows nothing.
 """
 
 from __future__ import annotations
@@ -80,31 +81,35 @@ def warm_up() -> None:
 
 
 def measure(
-    model: Any, folder: Path | None, *, exact: bool = True, tflite: bool = True, inputs: Any = None
+    make: Callable[[], Any], folder: Path | None, *, tflite: bool = True, inputs_of: Callable[[Any], Any] | None = None
 ) -> dict[str, Any]:
     """Return what tracing and shrinking a model costs and whether the result is right.
 
     Args:
-        model: The model; its weights are replaced and partly zeroed.
+        make: Returns the model.
         folder: Where to keep files while they are needed; None leaves out saving and converting.
-        exact: Whether to cut only groups whose removal is exact.
         tflite: Whether to convert the smaller model.
-        inputs: What to compare on; random by default.
+        inputs_of: Returns inputs for a model to compare on; random by default.
     """
-    from oracle import choose, difference, random_inputs, scramble, zero
+    from oracle import choose, double, random_inputs, scramble
 
     from tfprune.graph import trace
     from tfprune.surgery import cut_graph
 
-    scramble(model)
+    inputs_of = inputs_of or random_inputs
+    model = scramble(make())
     warm_up()
     result: dict[str, Any] = {"memory_before": peak_memory()}
     begin = time.process_time()
     graph = trace(model)
     groups = graph.groups
     result["trace_seconds"] = time.process_time() - begin
-    result["memory_traced"] = peak_memory()
+    chosen = choose(graph)
+    begin = time.process_time()
+    small = cut_graph(graph, chosen)
     result |= {
+        "shrink_seconds": time.process_time() - begin,
+        "memory": peak_memory(),
         "operations": len(graph.nodes),
         "groups": len(groups),
         "prunable": len(graph.prunable),
@@ -112,21 +117,20 @@ def measure(
         "kept": dict(Counter(general(group.reason) for group in groups if group.reason).most_common()),
         "opaque": {node.path: node.opaque for node in graph.opaque},
         "kinds": dict(Counter(group.kind for group in graph.prunable)),
+        "parameters": model.count_params(),
+        "parameters_after": small.count_params(),
+        "stock": all(type(layer).__module__.startswith("keras.") for layer in small._flatten_layers()),
     }
-    chosen = choose(graph, exact=exact)
-    begin = time.process_time()
-    small = cut_graph(graph, chosen)
-    result["shrink_seconds"] = time.process_time() - begin
-    result["memory"] = peak_memory()
-    result |= {"parameters": model.count_params(), "parameters_after": small.count_params()}
-    inputs = random_inputs(model) if inputs is None else inputs
-    got = small(inputs)
-    result["stock"] = all(type(layer).__module__.startswith("keras.") for layer in small._flatten_layers())
-    zero(graph, chosen)
-    result["error"] = difference(model(inputs), got)
+    result["error_float32"], result["liveliness"] = oracle(model, graph, chosen, inputs_of)
+    with double():
+        twin = scramble(make())
+        graph = trace(twin)
+        result["error"], _ = oracle(twin, graph, choose(graph), inputs_of)
+    del twin, graph, model
     if folder is not None and result["stock"]:
+        inputs = inputs_of(small)
         try:
-            result["alone_error"] = load_alone(small, inputs, got, folder)
+            result["alone_error"] = load_alone(small, inputs, small(inputs), folder)
         except RuntimeError as error:  # a function, such as an activation, may not be of Keras
             result |= {"stock": False, "alone_failed": str(error)}
         if tflite:
@@ -134,27 +138,26 @@ def measure(
     return result
 
 
+def oracle(model: Any, graph: Any, chosen: Any, inputs_of: Callable[[Any], Any]) -> tuple[float, float]:
+    """Return how far a model cut down is from the whole one with zeros, and how much outputs vary between inputs.
+
+    The statistics of batch normalisations are those of what they see, or signals would die out on the way.
+    """
+    from oracle import difference, enliven, liveliness, zero
+
+    from tfprune.surgery import cut_graph
+
+    inputs = inputs_of(model)
+    enliven(model, graph, chosen, inputs)
+    got = cut_graph(graph, chosen)(inputs)
+    zero(graph, chosen)
+    expected = model(inputs)
+    return difference(expected, got), liveliness(expected)
+
+
 def general(reason: str) -> str:
     """Return a reason with the names of layers left out, to count."""
     return re.sub(r"(?<![\w'])[\w./]*(?:[/_]\w*|\d)(?![\w'])", "…", reason)
-
-
-def measure_times(model: Any) -> dict[str, float]:
-    """Return only the CPU seconds that tracing and shrinking a model take."""
-    from oracle import choose
-
-    from tfprune.graph import trace
-    from tfprune.surgery import cut_graph
-
-    warm_up()
-    begin = time.process_time()
-    graph = trace(model)
-    groups = graph.groups
-    middle = time.process_time()
-    small = cut_graph(graph, choose(graph))
-    assert len(groups) > 0
-    assert small.count_params() < model.count_params()
-    return {"trace_seconds": middle - begin, "shrink_seconds": time.process_time() - middle}
 
 
 def load_alone(model: Any, inputs: Any, outputs: Any, folder: Path) -> float:
@@ -192,7 +195,7 @@ def one(name: str, folder: Path) -> dict[str, Any]:
     """Return the result of one model; runs in a process of its own."""
     result = {"name": name}
     try:
-        return result | measure(build(name), folder)
+        return result | measure(lambda: build(name), folder)
     except Exception as error:
         return result | {"failed": f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300]}"}
 
@@ -243,7 +246,8 @@ def table(results: list[dict[str, Any]]) -> str:
     headers = [
         "model", "operations", "groups", "prunable (of these inexact)", "kept", "trace + groups [CPU s]",
         "shrink [CPU s]",
-        "peak memory [MB]", "of which tracing and shrinking", "parameters [M]", "after", "oracle error",
+        "peak memory [MB]", "of which tracing and shrinking", "parameters [M]", "after",
+        "oracle error, float64", "float32", "outputs vary by",
         "loaded without tfprune", "TFLite, max abs difference",
     ]  # fmt: skip
     rows = []
@@ -256,7 +260,8 @@ def table(results: list[dict[str, Any]]) -> str:
             r["name"], r["operations"], r["groups"], f"{r['prunable']} ({r['inexact']})", sum(r["kept"].values()),
             f"{r['trace_seconds']:.2f}", f"{r['shrink_seconds']:.2f}", f"{r['memory']:.0f}",
             f"{r['memory'] - r['memory_before']:.0f}", f"{r['parameters'] / 1e6:.2f}",
-            f"{r['parameters_after'] / 1e6:.2f}", f"{r['error']:.1e}", alone,
+            f"{r['parameters_after'] / 1e6:.2f}", f"{r['error']:.1e}",
+            f"{r['error_float32']:.1e}", f"{r['liveliness']:.2f}", alone,
             f"{r['tflite_error']:.1e}",
         ])  # fmt: skip
     return markdown(headers, rows) + "\n\nWhy groups are kept:\n\n" + reasons(results)
@@ -279,22 +284,18 @@ def verdict(results: list[dict[str, Any]]) -> str:
     if not good:
         return "No model has been measured."
     slow = [r["name"] for r in good if r["trace_seconds"] > 1]
+    dead = [r["name"] for r in good if r["liveliness"] < 1e-3]
+    worst = {
+        key: max(r.get(key, 0) for r in good) for key in ("error", "error_float32", "alone_error", "trace_seconds")
+    }
     return (
-        f"{sum(r['error'] < 1e-5 for r in good)} of {len(results)} within 1e-5 (largest error "
-        f"{max(r['error'] for r in good):.1e}); trace and groups take {max(r['trace_seconds'] for r in good):.2f} s at "
-        f"most{', over 1 s: ' + ', '.join(slow) if slow else ''}; {sum('alone_error' in r for r in good)} loaded "
-        f"without tfprune, within {max(r.get('alone_error', 0) for r in good):.1e}."
+        f"{sum(r['error'] < 1e-9 for r in good)} of {len(results)} within 1e-9 in float64 (largest error "
+        f"{worst['error']:.1e}), {sum(r['error_float32'] < 1e-5 for r in good)} within 1e-5 in float32 (largest "
+        f"{worst['error_float32']:.1e}); trace and groups take {worst['trace_seconds']:.2f} s at most"
+        f"{', over 1 s: ' + ', '.join(slow) if slow else ''}; {sum('alone_error' in r for r in good)} loaded without "
+        f"tfprune, within {worst['alone_error']:.1e}; outputs depend on inputs in {len(good) - len(dead)}"
+        f"{', not in ' + ', '.join(dead) if dead else ''}."
     )
-
-
-def time_again(path: Path, content: dict[str, Any], script: str) -> None:
-    """Measure the times of all models in a result once more."""
-    for result in content["results"]:
-        command = [sys.executable, script, "--times", "--one", result["name"]]
-        child = subprocess.run(command, capture_output=True, text=True, check=True, env=child_environment())
-        result.update(json.loads(child.stdout.strip().splitlines()[-1]))
-        write_json(path, content)
-        print(f"{result['name']}: {result['trace_seconds']:.2f} s, {result['shrink_seconds']:.2f} s", flush=True)
 
 
 def main() -> None:
@@ -302,17 +303,13 @@ def main() -> None:
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--models", nargs="+", help="some of them instead of all")
-    parser.add_argument("--times", action="store_true", help="measure only the times again, of what has been measured")
     arguments = parser.parse_args()
     if arguments.one:
-        done = measure_times(build(arguments.one)) if arguments.times else one(arguments.one, arguments.folder)
-        print(json.dumps(done))
+        print(json.dumps(one(arguments.one, arguments.folder)))
         return
     path = destination(arguments, "applications_oracle")
     content = start(path)
     names = list(QUICK) if arguments.quick else applications()
-    if arguments.times:
-        time_again(path, content, str(FOLDER / "applications_oracle.py"))
     run_all(arguments.models or names, str(FOLDER / "applications_oracle.py"), path, content, line)
     report(path, content, f"{table(content['results'])}\n\n{verdict(content['results'])}")
 

@@ -47,7 +47,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "stackwise_num_strides": [[2, 1], [2, 1]], "stackwise_se_ratio": [[None, None], [0.25, 0.25]],
         "stackwise_activation": [["relu", "relu"], ["hard_swish", "hard_swish"]],
         "stackwise_padding": [[1, 1], [2, 2]], "output_num_filters": 48, "depthwise_filters": 16,
-        "depthwise_stride": 2, "depthwise_residual": True, "last_layer_filter": 32, "squeeze_and_excite": 0.5,
+        "depthwise_stride": 2, "depthwise_residual": False, "last_layer_filter": 32, "squeeze_and_excite": 0.5,
         "input_num_filters": 16, **IMAGE,
     },
     "CSPNet": {
@@ -167,9 +167,9 @@ def one(name: str, folder: Path) -> dict[str, Any]:
     result: dict[str, Any] = {"name": name}
     stage = "can't be built"
     try:
-        model = fixed(build(name))
+        build(name)
         stage = "can't be traced and cut"
-        return result | measure(model, folder, tflite=False, inputs=inputs_of(model))
+        return result | measure(lambda: fixed(build(name)), folder, tflite=False, inputs_of=inputs_of)
     except Exception as error:
         return result | {"failed": f"{stage}: {type(error).__name__}: {str(error).strip().splitlines()[0][:300]}"}
 
@@ -180,7 +180,8 @@ def line(result: dict[str, Any]) -> str:
         return f"{result['name']}: {result['failed']}"
     return (
         f"{result['name']}: {result['operations']} operations, {result['prunable']}/{result['groups']} groups "
-        f"{result['kinds']}, error {result['error']:.1e}, opaque: {summary(result['opaque'])}"
+        f"{result['kinds']}, errors {result['error']:.1e} {result['error_float32']:.1e}, "
+        f"varies by {result['liveliness']:.2f}, opaque: {summary(result['opaque'])}"
     )
 
 
@@ -196,16 +197,17 @@ def summary(opaque: dict[str, str]) -> str:
 def table(results: list[dict[str, Any]]) -> str:
     """Return the results as Markdown."""
     headers = ["backbone", "operations", "groups", "prunable (of these inexact)", "of what", "parameters after",
-               "oracle error", "stock layers", "opaque operations"]  # fmt: skip
+               "oracle error, float64", "float32", "outputs vary by", "stock layers", "opaque operations"]  # fmt: skip
     rows = []
     for r in results:
         if "failed" in r:
-            rows.append([r["name"], *[""] * 7, r["failed"]])
+            rows.append([r["name"], *[""] * 9, r["failed"]])
             continue
         kinds = ", ".join(f"{count} × {kind}" for kind, count in r["kinds"].items())
         rows.append([
             r["name"], r["operations"], r["groups"], f"{r['prunable']} ({r['inexact']})", kinds,
-            f"{r['parameters_after'] / r['parameters']:.0%}", f"{r['error']:.1e}", "yes" if r["stock"] else "no",
+            f"{r['parameters_after'] / r['parameters']:.0%}", f"{r['error']:.1e}",
+            f"{r['error_float32']:.1e}", f"{r['liveliness']:.2f}", "yes" if r["stock"] else "no",
             summary(r["opaque"]).replace("|", "\\|"),
         ])  # fmt: skip
     return markdown(headers, rows) + "\n\nWhy groups are kept:\n\n" + reasons(results)
@@ -214,10 +216,12 @@ def table(results: list[dict[str, Any]]) -> str:
 def verdict(results: list[dict[str, Any]]) -> str:
     """Return in one sentence what holds."""
     good = [r for r in results if "failed" not in r]
+    right = sum(r["error"] < 1e-6 for r in good)
     return (
-        f"{len(good)} of {len(results)} are built, traced and cut; {sum(r['error'] < 1e-5 for r in good)} within 1e-5; "
-        f"{sum(r['stock'] for r in good)} come back as stock Keras layers alone; in "
-        f"{sum(not r['opaque'] for r in good)} nothing is opaque."
+        f"{len(good)} of {len(results)} are built, traced and cut, {right} of these within 1e-6 in float64; "
+        f"{sum(r['stock'] for r in good)} come back as stock Keras layers and functions alone; in "
+        f"{sum(not r['opaque'] for r in good)} nothing is opaque; in {sum(not r['prunable'] for r in good)} nothing "
+        f"can be removed."
     )
 
 
