@@ -180,9 +180,14 @@ def line(result: dict[str, Any]) -> str:
         return f"{result['name']}: {result['failed']}"
     return (
         f"{result['name']}: {result['operations']} operations, {result['prunable']}/{result['groups']} groups "
-        f"{result['kinds']}, errors {result['error']:.1e} {result['error_float32']:.1e}, "
+        f"{result['kinds']}, errors {exponent(result['error'])} {exponent(result['error_float32'])}, "
         f"varies by {result['liveliness']:.2f}, opaque: {summary(result['opaque'])}"
     )
+
+
+def exponent(error: float | None) -> str:
+    """Return an error as text."""
+    return "–" if error is None else f"{error:.1e}"
 
 
 def summary(opaque: dict[str, str]) -> str:
@@ -206,7 +211,7 @@ def table(results: list[dict[str, Any]]) -> str:
         kinds = ", ".join(f"{count} × {kind}" for kind, count in r["kinds"].items())
         rows.append([
             r["name"], r["operations"], r["groups"], f"{r['prunable']} ({r['inexact']})", kinds,
-            f"{r['parameters_after'] / r['parameters']:.0%}", f"{r['error']:.1e}",
+            f"{r['parameters_after'] / r['parameters']:.0%}", exponent(r["error"]),
             f"{r['error_float32']:.1e}", f"{r['liveliness']:.2f}", "yes" if r["stock"] else "no",
             summary(r["opaque"]).replace("|", "\\|"),
         ])  # fmt: skip
@@ -216,9 +221,9 @@ def table(results: list[dict[str, Any]]) -> str:
 def verdict(results: list[dict[str, Any]]) -> str:
     """Return in one sentence what holds."""
     good = [r for r in results if "failed" not in r]
-    right = sum(r["error"] < 1e-6 for r in good)
+    right = sum((r["error_float32"] if r["error"] is None else r["error"]) < 1e-6 for r in good)
     return (
-        f"{len(good)} of {len(results)} are built, traced and cut, {right} of these within 1e-6 in float64; "
+        f"{len(good)} of {len(results)} are built, traced and cut, {right} of these within 1e-6 in float64 (or in float32, where they can only be of that); "
         f"{sum(r['stock'] for r in good)} come back as stock Keras layers and functions alone; in "
         f"{sum(not r['opaque'] for r in good)} nothing is opaque; in {sum(not r['prunable'] for r in good)} nothing "
         f"can be removed."
