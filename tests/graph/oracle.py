@@ -234,7 +234,7 @@ def check_oracle(model, *, seed=0, inputs=None, chosen=None, tolerance=1e-5, gro
         expected = model(x)
     error = difference(expected, got)
     assert error < tolerance, f"outputs differ by {error:.2e}"
-    assert not lively or liveliness(expected) > 1e-3, "the outputs are the same for all inputs: nothing is shown"
+    assert not lively or liveliness(expected) > 100 * tolerance, "the outputs hardly depend on the inputs"
     return graph, chosen, small
 
 
