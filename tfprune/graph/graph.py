@@ -137,16 +137,17 @@ def trace(model: keras.Model) -> Graph:
         InputError: If the model is not built, or can't be traced.
 
     Example:
-        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv"),
-        ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, name="head")])
+        >>> layers = [keras.layers.Conv2D(4, 3, name="conv"), keras.layers.GlobalAveragePooling2D(),
+        ...           keras.layers.Dense(2, name="head")]
+        >>> model = keras.Sequential([keras.Input((8, 8, 3)), *layers], name="example")
         >>> for group in trace(model).groups:
         ...     print(group)
         conv: 4 × filter, prunable
-            output sequential/conv/kernel axis 3
-            pass   sequential/conv/bias axis 0
-            input  sequential/head/kernel axis 0
+            output example/conv/kernel axis 3
+            pass   example/conv/bias axis 0
+            input  example/head/kernel axis 0
         head: 2 × unit, kept: the network's output
-            output sequential/head/kernel axis 1
-            pass   sequential/head/bias axis 0
+            output example/head/kernel axis 1
+            pass   example/head/bias axis 0
     """
     return Graph(model)
