@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import math
 
 import numpy as np
@@ -25,9 +26,9 @@ class KernelRule(Rule):
         outputs = self.meet(node, walk, inputs, kernel)
         return Flow(filled(len(x.axes), axis, outputs), kernel.silent, x.why)
 
+    @abc.abstractmethod
     def meet(self, node: Node, walk: Walk, inputs: Axis, kernel: Flow) -> Axis:
         """Unify the channels with the kernel, and return those of the result."""
-        raise NotImplementedError
 
     def join(self, node: Node, walk: Walk, left: Axis, right: Axis) -> None:
         """Make the channels and an axis of the kernel the same."""
