@@ -143,12 +143,12 @@ def oracle(model: Any, graph: Any, chosen: Any, inputs_of: Callable[[Any], Any])
 
     The statistics of batch normalisations are those of what they see, or signals would die out on the way.
     """
-    from oracle import difference, enliven, liveliness, zero
+    from oracle import difference, enliven, liveliness, random_inputs, zero
 
     from tfprune.surgery import cut_graph
 
     inputs = inputs_of(model)
-    enliven(model, graph, chosen, inputs)
+    enliven(model, graph, chosen, random_inputs(model, 1, batch=8) if inputs_of is random_inputs else inputs)
     small = cut_graph(graph, chosen)
     got = small(inputs)
     zero(graph, chosen)
@@ -170,7 +170,7 @@ def error_float64(make: Callable[[], Any], inputs_of: Callable[[Any], Any]) -> f
         except TypeError:
             return None
         graph = trace(model)
-        return oracle(model, graph, choose(graph), lambda _: inputs)[1]
+        return oracle(model, graph, choose(graph), inputs_of)[1]
 
 
 def general(reason: str) -> str:
