@@ -141,15 +141,15 @@ def build(name: str) -> Any:
     )
 
 
-def inputs_of(model: Any) -> Any:
+def inputs_of(model: Any, seed: int = 0, batch: int = 2) -> Any:
     """Return random inputs that the backbone's embeddings have rows for."""
     import keras
     import numpy as np
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
 
     def one(tensor: Any) -> Any:
-        shape = [2 if n == 0 else (size or STEPS) for n, size in enumerate(tensor.shape)]
+        shape = [batch if n == 0 else (size or STEPS) for n, size in enumerate(tensor.shape)]
         if "mask" in tensor.name and len(shape) == 2:
             return np.ones(shape, tensor.dtype)
         if keras.backend.is_float_dtype(tensor.dtype):

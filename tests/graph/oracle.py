@@ -41,7 +41,8 @@ def scramble(model, seed=0):
         elif len(shape) < 2:
             values = rng.normal(0, 0.2, shape)
         else:
-            fan = np.prod(shape) / shape[-1]
+            depthwise = len(shape) > 2 and shape[-1] == 1
+            fan = np.prod(shape[:-2]) if depthwise else np.prod(shape[:-1])
             values = rng.normal(0, 1.3 / np.sqrt(fan), shape)
         variable.assign(values)
     return model
@@ -96,7 +97,7 @@ def enliven(model, graph, chosen, inputs):
     for variable, values in before:
         variable.assign(values)
     for layer in norms:
-        alive = seen[id(layer.moving_variance)] > 1e-3
+        alive = seen[id(layer.moving_variance)] > 1e-6
         for variable in (layer.moving_mean, layer.moving_variance):
             variable.assign(np.where(alive, seen[id(variable)], variable.numpy()))
 
@@ -108,14 +109,15 @@ def liveliness(outputs):
 
 
 def random_inputs(model, seed=0, batch=2):
-    """Return random inputs in the structure that the model takes."""
+    """Return random inputs in the structure that the model takes; samples differ in mean and contrast, as images do."""
     rng = np.random.default_rng(seed)
 
     def one(tensor):
         shape = [batch if n == 0 else (size or 12) for n, size in enumerate(tensor.shape)]
         if not keras.backend.is_float_dtype(tensor.dtype):
             return rng.integers(0, 8, shape).astype(tensor.dtype)
-        return rng.normal(0, 1, shape).astype(tensor.dtype)
+        each = [batch] + [1] * (len(shape) - 2) + shape[-1:] if len(shape) > 1 else shape
+        return (rng.normal(0, 1, shape) * rng.uniform(0.5, 1.5, each) + rng.normal(0, 1, each)).astype(tensor.dtype)
 
     structure = getattr(getattr(model, "_functional", None) or model, "_inputs_struct", None)
     return keras.tree.map_structure(one, structure if structure is not None else model.inputs)
