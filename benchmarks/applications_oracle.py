@@ -244,7 +244,7 @@ def run_all(names: list[str], script: str, path: Path, content: dict[str, Any], 
         else:
             result = json.loads(lines[-1])
         content["results"].append(result)
-        content["results"].sort(key=lambda entry: names.index(entry["name"]) if entry["name"] in names else -1)
+        content["results"].sort(key=lambda entry: entry["name"])
         write_json(path, content)
         print(show(result), flush=True)
 
