@@ -68,10 +68,9 @@ class Graph:
         """Return the group of that name."""
         from tfprune.errors import InputError, nearest
 
-        for group in self.groups:
-            if group.name == name:
-                return group
-        raise InputError(f"There is no channel group {name!r}. {nearest(name, [group.name for group in self.groups])}")
+        if name not in self._by_name:
+            raise InputError(f"There is no channel group {name!r}. {nearest(name, list(self._by_name))}")
+        return self._by_name[name]
 
     def cut(self, removed: Iterable[int] | NDArray[np.integer]) -> Cut:
         """Return what is left when some channels are gone.
@@ -94,6 +93,10 @@ class Graph:
     def walk(self) -> Walk:
         """The labels of all tensors and variables."""
         return self._walk
+
+    @cached_property
+    def _by_name(self) -> dict[str, ChannelGroup]:
+        return {group.name: group for group in self.groups}
 
     @cached_property
     def _resolved(self) -> Resolved:

@@ -87,7 +87,7 @@ def cut_graph(
         drop: Residual blocks to leave out.
         optimizer: Whether the new optimizer remembers what the old one did.
     """
-    gone = [int(graph.group(name).labels[number]) for name, numbers in remove.items() for number in numbers]
+    gone = [int(label) for name, numbers in remove.items() for label in graph.group(name).labels[list(numbers)]]
     construction = Rebuilt(graph, graph.cut(gone), drop)
     model = construction.model()
     carry_compilation(graph.model, model)
