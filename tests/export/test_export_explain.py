@@ -5,7 +5,7 @@ import pytest
 from keras import layers
 
 from tfprune.export.explain import explain, layers_at, unsupported_operations
-from tfprune.export.signature import unique_names
+from tfprune.inputs.signature import unique_names
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from tfprune.errors import InputError
 from tfprune.export import to_tflite
-from tfprune.export.samples import gather, random_samples
-from tfprune.export.signature import InputSpec, Signature
+from tfprune.inputs.samples import gather, random_samples
+from tfprune.inputs.signature import InputSpec, Signature
 
 ONE = Signature((InputSpec("x", (1, 4), "float32"),), 0)
 TWO = Signature((InputSpec("b", (1, 4), "float32"), InputSpec("a", (1, 3), "float32")), [0, 0])

@@ -80,6 +80,31 @@ class CostModel:
         )
         return Cost(parameters, size, macs)
 
+    def shares(self, kept: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
+        """Return what removing one more label saves of each cost, while the others that are kept stay.
+
+        Args:
+            kept: For each label of the graph whether it is kept, bool (labels,).
+
+        Returns:
+            For `"parameters"`, `"bytes"` and `"macs"`: float (labels,).
+        """
+        counts = np.add.reduceat(kept[self._all], self._starts, dtype=np.int64) if len(self._all) else self._starts
+        padded = np.append(counts, 1)
+        lengths = np.diff(np.append(self._starts, len(self._all)))
+        result = {}
+        for name, (factors, axes) in (
+            ("parameters", self._parameters), ("bytes", self._bytes), ("macs", self._macs)
+        ):  # fmt: skip
+            products = factors * padded[axes].prod(axis=1)
+            of_axis = np.zeros(len(padded))
+            for column in axes.T:
+                np.add.at(of_axis, column, products / np.maximum(padded[column], 1))
+            of_label = np.zeros(len(kept))
+            np.add.at(of_label, self._all, np.repeat(of_axis[:-1], lengths))
+            result[name] = of_label
+        return result
+
     def _weights(self, variable: keras.Variable) -> tuple[int, tuple[Axis, ...]]:
         sites = self._graph.walk.sites.get(id(variable), [None] * len(variable.shape))
         labelled = [None if isinstance(site, str) else site for site in sites]

@@ -20,7 +20,7 @@ import numpy as np
 import tfprune
 from tfprune.errors import ExportError
 from tfprune.export.converter import Settings, convert
-from tfprune.export.samples import Arrays
+from tfprune.inputs.samples import Arrays
 
 __all__ = ["ConverterCrashError", "convert_in_child"]
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tfprune.errors import BenchmarkError, ExportError
 from tfprune.export.result import Parity
-from tfprune.export.samples import Arrays
-from tfprune.export.signature import Signature
+from tfprune.inputs.samples import Arrays
+from tfprune.inputs.signature import Signature
 
 __all__ = ["agreement", "keras_outputs", "tflite_outputs"]
 

@@ -19,12 +19,12 @@ from tfprune.export.converter import Settings, convert, quiet
 from tfprune.export.explain import explain
 from tfprune.export.precision import float32_twin, reduced_precision
 from tfprune.export.result import ExportResult, Parity
-from tfprune.export.samples import Arrays, first_batch, gather, random_samples
-from tfprune.export.signature import Signature, signature_of
 from tfprune.export.sparse import check_sparse
 from tfprune.export.stored import Stored, read_stored
 from tfprune.export.trace import save_for_conversion
 from tfprune.files import PathLike, atomic_path
+from tfprune.inputs.samples import Arrays, first_batch, gather, random_samples
+from tfprune.inputs.signature import Signature, signature_of
 from tfprune.version import __version__
 
 __all__ = ["to_tflite"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tfprune.export.signature import Signature, unique_names
+from tfprune.inputs.signature import Signature, unique_names
 
 __all__ = ["SIGNATURE", "save_for_conversion"]
 

@@ -36,6 +36,10 @@ class Cut:
         """Return how many of some positions are kept."""
         return int(np.count_nonzero(self._kept[labels]))
 
+    def kept(self, labels: NDArray[np.int64]) -> NDArray[np.integer]:
+        """Return which of some positions are kept."""
+        return np.flatnonzero(self._kept[labels])
+
     def where(self, labels: NDArray[np.int64], positions: NDArray[np.integer]) -> NDArray[np.integer]:
         """Return the new places of those of some positions along an axis that are kept, in their order."""
         kept = self._kept[labels]

@@ -54,6 +54,11 @@ class Trace:
         self._masked: set[int] = set()  # tensors that Keras passes a mask with, or may pass one with
         self._all_masked = False
 
+    @property
+    def masked(self) -> bool:
+        """Whether Keras passes a mask along with some tensor."""
+        return bool(self._masked)
+
     def new_tensor(self, like: Any) -> Tensor:
         """Return a new tensor of the shape and dtype of a KerasTensor."""
         self._count += 1

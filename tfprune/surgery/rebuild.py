@@ -31,6 +31,8 @@ class Rebuilt:
 
     Attributes:
         origins: The variable of the old model behind each variable of the new one, by `id` of the new.
+        tensors: The new symbolic tensor for each of the graph, by its index.
+        operations: The new operation for each old one, by `id` of the old.
     """
 
     def __init__(self, graph: Graph, cut: Cut, drop: Sequence[Block] = ()) -> None:
@@ -39,8 +41,8 @@ class Rebuilt:
         self._shortcuts = {block.position: block.shortcut for block in drop}
         self._gone = {number for block in drop for number in block.nodes}
         self.origins: dict[int, keras.Variable] = {}
-        self._tensors: dict[int, Any] = {}
-        self._operations: dict[int, keras.Operation] = {}
+        self.tensors: dict[int, Any] = {}
+        self.operations: dict[int, keras.Operation] = {}
         self._held: dict[int, Any] = {}
         self._anchor: Any = None
         self._names: set[str] = set()
@@ -51,23 +53,23 @@ class Rebuilt:
         self._anchor = tree.flatten(inputs)[0]
         for number, node in enumerate(self.graph.nodes):
             if number in self._shortcuts:
-                self._tensors[node.results[0].index] = self._tensors[self._shortcuts[number].index]
+                self.tensors[node.results[0].index] = self.tensors[self._shortcuts[number].index]
             elif number not in self._gone:
                 self._run(node)
-        outputs = tree.map_structure(lambda x: self._tensors[x.index], self.graph.trace.outputs)
+        outputs = tree.map_structure(lambda x: self.tensors[x.index], self.graph.trace.outputs)
         return keras.Model(inputs, outputs, name=self.graph.model.name)
 
     def _input(self, tensor: Tensor) -> Any:
         name = self._name(self.graph.trace.names.get(tensor.index, "input"), "input")
         made = keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
-        self._tensors[tensor.index] = made
+        self.tensors[tensor.index] = made
         return made
 
     def _run(self, node: Node) -> None:
         rule: Rule | None = None if node.opaque else node.rule
         args, kwargs = tree.map_structure(self._argument, (node.args, dict(node.kwargs)))
         if isinstance(node.operation, ReadWeight | ForEachSample):
-            self._tensors[node.results[0].index] = args[0] if len(args) == 1 else node.operation.call(*args)
+            self.tensors[node.results[0].index] = args[0] if len(args) == 1 else node.operation.call(*args)
             return
         if rule is not None:
             args, kwargs = rule.call(node, self.cut, args, kwargs)
@@ -79,20 +81,20 @@ class Rebuilt:
         if rule is not None:
             outputs = rule.after(node, self.cut, outputs)
         made = [x for x in tree.flatten(outputs) if x is not None]
-        self._tensors.update({old.index: new for old, new in zip(node.results, made, strict=True)})
+        self.tensors.update({old.index: new for old, new in zip(node.results, made, strict=True)})
 
     def _argument(self, value: Any) -> Any:
         if isinstance(value, Tensor):
-            return self._tensors[value.index]
+            return self.tensors[value.index]
         if isinstance(value, keras.Variable):
             return self._weight(value)
         return self.cut.constant(value)
 
     def _layer(self, node: Node, rule: Rule | None) -> keras.Layer:
         layer: Any = node.operation
-        if id(layer) not in self._operations:
-            self._operations[id(layer)] = self._make(node, rule)
-        return self._operations[id(layer)]
+        if id(layer) not in self.operations:
+            self.operations[id(layer)] = self._make(node, rule)
+        return self.operations[id(layer)]
 
     def _make(self, node: Node, rule: Rule | None) -> keras.Operation:
         operation: Any = node.operation
@@ -140,7 +142,7 @@ class Rebuilt:
             return operation
 
     def _copy_weights(self, node: Node, rule: Rule | None) -> None:
-        old, new = node.operation.weights, self._operations[id(node.operation)].weights
+        old, new = node.operation.weights, self.operations[id(node.operation)].weights
         if len(old) != len(new):
             raise InputError(
                 f"The layer {node.path} ({node.kind}) has {len(old)} weights, but its copy made from get_config() has "

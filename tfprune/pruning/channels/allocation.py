@@ -70,6 +70,14 @@ class Allocation:
             for group, count in zip(self.groups, kept, strict=True)
         ]
 
+    def fixed(self) -> dict[str, int]:
+        """Return how many channels those groups keep of which a number or a sparsity is wanted, by name."""
+        return {
+            group.name: wanted if isinstance(wanted, int) else self.limits.nearest(group, group.size * (1 - wanted))
+            for group in self.groups
+            if (wanted := self.own.get(group.name)) is not None
+        }
+
     def by_budget(self, budget: Budget) -> list[int]:
         """Return the highest numbers of channels to keep that a budget allows.
 

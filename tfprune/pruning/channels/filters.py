@@ -3,40 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from tfprune import criteria
 from tfprune import scope as scopes
 from tfprune.cost import Budget
 from tfprune.errors import InputError
-from tfprune.graph import trace
+from tfprune.graph import ChannelGroup, trace
 from tfprune.pruning.channels.allocation import Allocation, best_channels
+from tfprune.pruning.channels.compensated import GREEDY, OBS, find_curves, rank_scores
+from tfprune.pruning.channels.greedy import greedy_counts
 from tfprune.pruning.channels.importance import channel_scores
 from tfprune.pruning.channels.limits import Limits, make_limits, resolve_choices
 from tfprune.pruning.channels.plan import ChannelPlan, GroupPlan
+from tfprune.pruning.channels.unlabelled import Unlabelled
 from tfprune.pruning.mask import read
 from tfprune.pruning.masks import check_finite
 from tfprune.pruning.selection import LayerChoice
+from tfprune.refit import Curve
 from tfprune.schedules import check_sparsity
 
 __all__ = ["plan_filters", "prune_filters"]
+
+FloatArray = NDArray[np.floating]
 
 
 def plan_filters(
     model: keras.Model,
     budget: Budget | float | None = None,
     *,
-    criterion: Any = "magnitude",
-    scope: Any = "layer",
+    data: Any = None,
+    samples: int = 1024,
+    criterion: Any = None,
+    scope: Any = None,
     layers: Sequence[LayerChoice] | None = None,
     skip: Sequence[LayerChoice] | None = None,
     per_layer: Mapping[keras.Layer | str, float | int] | None = None,
     round_to: int = 1,
     min_channels: int | Mapping[keras.Layer | str, int] = 1,
     seed: int = 0,
+    verbose: int = 0,
 ) -> ChannelPlan:
     """Choose the channels to remove, and change nothing.
 
@@ -44,22 +55,28 @@ def plan_filters(
         model: A built model of any kind.
         budget: What the network may cost (`Budget(macs=0.5)`), or the fraction of channels to remove, in [0, 1); None
             removes only what `per_layer` asks for.
-        criterion: What makes a weight matter; see `tfprune.criteria`. Scores are gathered over all slices of a channel.
-        scope: `"layer"` takes the same fraction of each group, `"global"` compares scores across groups,
+        data: Samples of what the model is used on, without labels: anything `fit` takes. Labels are ignored.
+        samples: How many of them are used at most.
+        criterion: What makes a channel matter. `"obs"`, the default with `data`: what reads it can't do without it,
+            even if the other channels make up for it (structured Optimal Brain Surgeon). `"magnitude"`, the default
+            otherwise, or any of `tfprune.criteria`: scores of weights, gathered over all slices of a channel.
+        scope: `"greedy"`, the default with `"obs"` and a budget: always the cut that adds least to the error for what
+            it saves. `"layer"` takes the same fraction of each group, `"global"` compares scores across groups,
             `"isomorphic"` across groups of the same structure.
         layers: Only channels that these layers make (objects, types, names, paths).
         skip: No channels that these layers make.
         per_layer: For the channels that a layer makes: the fraction to remove as a float, or the number to keep.
         round_to: Kept channels are a multiple of this, or all that there are.
         min_channels: No group keeps fewer; or how many those keep at least that some layers make, `{"conv_1": 16}`.
-        seed: Seed of criteria that draw random numbers.
+        seed: Seed of criteria that draw random numbers, and of the choice of rows that layers are seen with.
+        verbose: 1 shows a progress bar on a terminal.
 
     Returns:
         The plan; print it, look at `before` and `after`, then `apply` it.
 
     Raises:
-        InputError: If an argument is not one of the allowed values, the model can't be traced, or the budget can't be
-            met; the message says what the smallest network costs and what holds it up.
+        InputError: If an argument is not one of the allowed values, the data don't fit the model, the model can't be
+            traced, or the budget can't be met; the message says what the smallest network costs and what holds it up.
         SparsityError: If the model has weights that are not finite.
 
     Example:
@@ -69,53 +86,118 @@ def plan_filters(
         >>> plan.after.macs <= plan.before.macs / 2
         True
     """
-    rule, area = criteria.get(criterion), scopes.get(scope)
+    wanted = check_choices(budget, data, criterion, scope, per_layer)
     if not isinstance(min_channels, Mapping):
         Limits(round_to, min_channels)  # refuses what is out of range before the model is looked at
-    if budget is None and not per_layer:
-        raise InputError("Nothing is asked for; give a budget such as Budget(macs=0.5), a fraction, or per_layer.")
-    if budget is not None and not isinstance(budget, Budget):
-        check_sparsity(budget, "The fraction of channels to remove")
+    given = None if data is None else Unlabelled(model, data, samples)
     graph = trace(model)
     for variable in model.weights:
         if keras.backend.is_float_dtype(variable.dtype):
             check_finite(variable.path, read(variable))
     groups, own = resolve_choices(graph, layers, skip, per_layer)
+    if wanted.compensated:
+        groups = [exact_only(group) if group.name not in own else group for group in groups]
     limits = make_limits(graph, groups, round_to, min_channels)
     prunable = [group for group in groups if group.prunable]
     if not prunable:
         reasons = sorted({group.reason or "" for group in groups}) or ["there are no channels"]
         raise InputError(f"No channels of {model.name!r} can be removed ({'; '.join(reasons[:5])}).")
-    scores = [channel_scores(group, rule, seed + index) for index, group in enumerate(prunable)]
-    allocation = Allocation(graph, prunable, scores, area, limits, own, [g for g in groups if not g.prunable])
-    counts = allocation.by_budget(budget) if isinstance(budget, Budget) else allocation.by_sparsity(budget or 0.0)
+    curves: dict[str, Curve] = {}
+    scores: list[FloatArray]
+    if wanted.compensated and given is not None:
+        curves = find_curves(graph, prunable, given.samples, seed=seed, progress=verbose > 0)
+        scores = [rank_scores(curves[group.name]) for group in prunable]
+    else:
+        scores = [channel_scores(group, wanted.criterion, seed + index) for index, group in enumerate(prunable)]
+    allocation = Allocation(graph, prunable, scores, wanted.scope, limits, own, [g for g in groups if not g.prunable])
+    if wanted.greedy and isinstance(budget, Budget):
+        fixed = allocation.fixed()
+        found = greedy_counts(graph, allocation.costs, list(curves.values()), limits, fixed, budget)
+        counts = allocation.by_budget(budget) if found is None else [found[group.name] for group in prunable]
+    else:
+        counts = allocation.by_budget(budget) if isinstance(budget, Budget) else allocation.by_sparsity(budget or 0.0)
     keep = {
         group.name: best_channels(own_scores, count)
         for group, own_scores, count in zip(prunable, scores, counts, strict=True)
     }
     plans = [GroupPlan(group, keep.get(group.name, np.ones(group.size, dtype=bool))) for group in groups]
-    return ChannelPlan(graph, tuple(plans), allocation.costs.whole, allocation.cost(counts))
+    predicted = {
+        plan.group.name: float(curves[plan.group.name].costs[: len(plan.removed)].sum())
+        for plan in plans
+        if plan.group.name in curves
+    }
+    return ChannelPlan(graph, tuple(plans), allocation.costs.whole, allocation.cost(counts), predicted, given)
+
+
+class Wanted:
+    """What was asked for, checked.
+
+    Args:
+        criterion: Scores weights; None with compensation.
+        scope: Among which channels the lowest scores are looked for.
+        compensated: Whether channels are judged by what the others can't make up for.
+        greedy: Whether the number of channels of each group is chosen greedily.
+    """
+
+    def __init__(self, criterion: Any, scope: Any, compensated: bool, greedy: bool) -> None:
+        self.criterion = criterion
+        self.scope = scope
+        self.compensated = compensated
+        self.greedy = greedy
+
+
+def check_choices(budget: Any, data: Any, criterion: Any, scope: Any, per_layer: Any) -> Wanted:
+    """Return what was asked for with defaults filled in, refusing what does not go together."""
+    criterion = (OBS if data is not None else "magnitude") if criterion is None else criterion
+    compensated = isinstance(criterion, str) and criterion == OBS
+    if compensated and data is None:
+        raise InputError(f"The criterion {OBS!r} needs data: samples of what the model is used on, without labels.")
+    by_budget = isinstance(budget, Budget)
+    scope = (GREEDY if compensated and by_budget else "layer") if scope is None else scope
+    greedy = isinstance(scope, str) and scope == GREEDY
+    if greedy and not (compensated and by_budget):
+        raise InputError(f"The scope {GREEDY!r} needs the criterion {OBS!r}, data, and a Budget.")
+    rule = None if compensated else criteria.get(criterion)
+    area = scopes.get("layer" if greedy else scope)
+    if budget is None and not per_layer:
+        raise InputError("Nothing is asked for; give a budget such as Budget(macs=0.5), a fraction, or per_layer.")
+    if budget is not None and not by_budget:
+        check_sparsity(budget, "The fraction of channels to remove")
+    return Wanted(rule, area, compensated, greedy)
+
+
+def exact_only(group: ChannelGroup) -> ChannelGroup:
+    """Return a group that is kept if cutting it is not exact, as no error can be predicted for it."""
+    if group.reason is not None or group.inexact is None:
+        return group
+    return replace(group, reason=f"its error can't be predicted: {group.inexact}")
 
 
 def prune_filters(
     model: keras.Model,
     budget: Budget | float | None = None,
     *,
+    data: Any = None,
+    refit: bool | None = None,
     verbose: int = 1,
     optimizer: bool = False,
     **choices: Any,
 ) -> keras.Model:
     """Return a smaller model without the channels that matter least: filters, neurons, units and heads, really removed.
 
-    Nothing is trained; the given model is only read.
+    With `data`, samples without labels, the channels are chosen and what is left is refitted so that its layers do what
+    the whole network's did: a minute or so, no training. The given model is only read.
 
     Args:
         model: A built model of any kind.
         budget: What the network may cost (`Budget(macs=0.5)`), or the fraction of channels to remove.
-        verbose: 1 prints what is removed, 0 nothing.
+        data: Samples of what the model is used on: anything `fit` takes. Labels are not used, but where there are any
+            the accuracy before and after is printed.
+        refit: Whether to refit; by default if there are data.
+        verbose: 1 prints what is removed and what that does, 0 nothing.
         optimizer: Whether the new optimizer remembers what the old one did.
-        **choices: `criterion`, `scope`, `layers`, `skip`, `per_layer`, `round_to`, `min_channels`, `seed`, as for
-            `plan_filters`.
+        **choices: `samples`, `criterion`, `scope`, `layers`, `skip`, `per_layer`, `round_to`, `min_channels` and
+            `seed`, as for `plan_filters`.
 
     Returns:
         A plain functional model of stock Keras layers; see `tfprune.shrink`.
@@ -129,8 +211,20 @@ def prune_filters(
         ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)])
         >>> prune_filters(model, 0.5, verbose=0).layers[1].filters
         8
+        >>> images = np.random.default_rng(0).normal(size=(64, 8, 8, 3)).astype("float32")
+        >>> prune_filters(model, Budget(macs=0.5), data=images, verbose=0).count_params() < model.count_params()
+        True
     """
-    plan = plan_filters(model, budget, **choices)
+    if refit and data is None:
+        raise InputError("A refit needs data: samples of what the model is used on, without labels.")
+    plan = plan_filters(model, budget, data=data, verbose=verbose, **choices)
     if verbose:
         print(plan)
-    return plan.apply(optimizer=optimizer)
+    if plan.unlabelled is None or refit is False:
+        return plan.apply(optimizer=optimizer)
+    result = plan.repair(optimizer=optimizer, progress=verbose > 0)
+    if verbose:
+        print(result)
+        for line in plan.unlabelled.accuracies(model, result.model):
+            print(line)
+    return result.model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tfprune.cost import Cost
+from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, Graph
+from tfprune.pruning.channels.unlabelled import Unlabelled
+from tfprune.refit import Repaired, cut_and_refit
 from tfprune.surgery import cut_graph
 
 __all__ = ["ChannelPlan", "GroupPlan"]
@@ -50,12 +54,17 @@ class ChannelPlan:
         groups: What is kept of each channel group, also of those that stay whole.
         before: What the network costs.
         after: What it will cost.
+        predicted: The error that the removal adds in what reads the channels of a group, relative to the variance of
+            what these make, by the name of the group; only where data told.
+        unlabelled: The data that told.
     """
 
     graph: Graph = field(repr=False)
     groups: tuple[GroupPlan, ...] = field(repr=False)
     before: Cost
     after: Cost
+    predicted: Mapping[str, float] = field(default_factory=dict, repr=False)
+    unlabelled: Unlabelled | None = field(default=None, repr=False)
 
     @property
     def remove(self) -> dict[str, list[int]]:
@@ -69,6 +78,24 @@ class ChannelPlan:
             optimizer: Whether its optimizer remembers what the given model's did.
         """
         return cut_graph(self.graph, self.remove, optimizer=optimizer)
+
+    def repair(self, data: Any = None, *, optimizer: bool = False, progress: bool = False, **options: Any) -> Repaired:
+        """Return the smaller model, refitted on samples without labels, and a report of what that did.
+
+        Args:
+            data: Samples: anything `fit` takes; by default those that the plan was made with.
+            optimizer: Whether its optimizer remembers what the given model's did.
+            progress: Whether to show a progress bar on a terminal.
+            **options: `ridge`, `batch`, `memory`, `rows`, `seed`; see `tfprune.refit.LayerwiseRefit`.
+
+        Raises:
+            InputError: If there are no data, or they don't fit the model.
+        """
+        given = self.unlabelled if data is None else Unlabelled(self.graph.model, data)
+        if given is None:
+            raise InputError("A refit needs data: samples of what the model is used on, without labels.")
+        gone = [int(x) for plan in self.groups for x in plan.group.labels[~plan.keep]]
+        return cut_and_refit(self.graph, gone, given.samples, optimizer=optimizer, progress=progress, **options)
 
     def __str__(self) -> str:
         cut = [plan for plan in self.groups if plan.removed]
@@ -96,10 +123,14 @@ class ChannelPlan:
         table.add_column("of what")
         table.add_column("channels", justify="right")
         table.add_column("kept", justify="right")
+        if self.predicted:
+            table.add_column("predicted error", justify="right")
         table.add_column("kept whole because", overflow="fold")
         for plan in self.groups:
             why = plan.group.reason or ("" if plan.removed else "its channels matter more, or no smaller size fits")
-            table.add_row(Text(plan.group.name), plan.group.kind, str(plan.group.size), str(plan.kept), Text(why))
+            error = [f"{self.predicted[plan.group.name]:.4f}" if plan.group.name in self.predicted else ""]
+            counts = [str(plan.group.size), str(plan.kept), *(error if self.predicted else [])]
+            table.add_row(Text(plan.group.name), plan.group.kind, *counts, Text(why))
         return table
 
     def to_dict(self) -> dict[str, Any]:
@@ -114,6 +145,7 @@ class ChannelPlan:
                     "kind": plan.group.kind,
                     "channels": plan.group.size,
                     "kept": np.flatnonzero(plan.keep).tolist(),
+                    "predicted_error": self.predicted.get(plan.group.name),
                     "reason": plan.group.reason,
                     "inexact": plan.group.inexact,
                 }

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfprune.errors import InputError
-from tfprune.export.signature import InputSpec, Signature
+from tfprune.inputs.signature import InputSpec, Signature
 
 __all__ = ["Arrays", "first_batch", "gather", "random_samples"]
 

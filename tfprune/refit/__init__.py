@@ -1,0 +1,28 @@
+"""Refit: what is left of a network learns in closed form, without labels, to do what the whole one does."""
+
+from tfprune.refit.forms import Form, register_form
+from tfprune.refit.layerwise import LayerFit, LayerwiseRefit
+from tfprune.refit.network import Network
+from tfprune.refit.products import DenseForm, EinsumDenseForm
+from tfprune.refit.repair import Repaired, cut_and_refit, split
+from tfprune.refit.selection import Curve, Selection
+from tfprune.refit.windowed import ConvolutionForm, DepthwiseForm, SeparableForm, TransposedConvolutionForm
+
+__all__ = [
+    "ConvolutionForm",
+    "Curve",
+    "DenseForm",
+    "DepthwiseForm",
+    "EinsumDenseForm",
+    "Form",
+    "LayerFit",
+    "LayerwiseRefit",
+    "Network",
+    "Repaired",
+    "Selection",
+    "SeparableForm",
+    "TransposedConvolutionForm",
+    "cut_and_refit",
+    "register_form",
+    "split",
+]

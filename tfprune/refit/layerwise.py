@@ -1,0 +1,188 @@
+"""The refit: a network from which something was removed learns in closed form to do what the whole one does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfprune.graph import Graph
+from tfprune.graph.cut import Cut
+from tfprune.refit.forms import Array, Form, Places, find_form
+from tfprune.refit.gram import Gram
+from tfprune.refit.network import Network
+from tfprune.refit.sites import Site, find_sites
+from tfprune.refit.store import Store
+
+__all__ = ["LayerFit", "LayerwiseRefit"]
+
+
+@dataclass(frozen=True)
+class LayerFit:
+    """What the refit of one layer did.
+
+    Args:
+        name: Path of the layer.
+        rows: How many rows it was fitted on.
+        inputs: How many unknowns each of its outputs has.
+        before: Squared error of its outputs before, relative to the variance that they should have.
+        after: The same after.
+    """
+
+    name: str
+    rows: int
+    inputs: int
+    before: float
+    after: float
+
+
+class LayerwiseRefit:
+    """Refits the linear layers of a smaller network one after the other, in graph order.
+
+    Each layer's kernel and bias are found by ridge least squares so that on its own inputs, which carry the errors of
+    all layers before, it gives what the whole network's layer gives (as in He et al., "Channel Pruning for Accelerating
+    Very Deep Neural Networks", 2017, with asymmetric reconstruction as in Zhang et al., 2015). Where the result is
+    added to a shortcut, the target is corrected so that the sum is what it was. A layer without a bias lets the batch
+    normalisation after it take up the mean.
+
+    Args:
+        graph: The graph of the whole network.
+        cut: What the smaller one has of it.
+        teacher: The whole network.
+        student: The smaller one; its weights change.
+        samples: The model's inputs, an array for each.
+        ridge: How much a change of weights costs, relative to the mean square of the inputs.
+        **storing: `batch`, `memory`, `rows`, `seed`, as for `Store`.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        cut: Cut,
+        teacher: Network,
+        student: Network,
+        samples: Sequence[Array],
+        *,
+        ridge: float = 1e-3,
+        **storing: Any,
+    ) -> None:
+        self.graph = graph
+        self.cut = cut
+        self.teacher = teacher
+        self.student = student
+        self.ridge = ridge
+        self.sites = [site for site in find_sites(graph) if site.alone]
+        self.store = Store(graph, [teacher, student], samples, **storing)
+        self._pending = {site.position for site in self.sites}
+        self._made = {tensor.index: position for position, node in enumerate(graph.nodes) for tensor in node.results}
+
+    def run(self) -> Iterator[LayerFit]:
+        """Refit layer by layer; yield what each refit did."""
+        for site in self.sites:
+            self._pending.discard(site.position)
+            self.store.advance(site.position)
+            yield self.fit(site)
+
+    def fit(self, site: Site) -> LayerFit:
+        """Refit one layer."""
+        form = form_of(self.student, site)
+        matrix, bias = form.weights.astype(np.float64), form.offsets.astype(np.float64)
+        gram = Gram(*form.size, intercept=form.bias is not None or site.norm is not None, ridge=self.ridge)
+        for x, targets in self.examples(site, form):
+            gram.add(x, targets)
+        found, new_bias = gram.solve(matrix, bias)
+        spread = max(float(gram.spread().sum()), 1e-30)
+        before, after = (float(gram.error(*weights).sum()) / spread for weights in ((matrix, bias), (found, new_bias)))
+        if after < before and np.isfinite(found).all():
+            self.write(site, form, found, new_bias)
+        return LayerFit(site.name, gram.rows, form.size[1], before, min(after, before))
+
+    def examples(self, site: Site, form: Form) -> Iterator[tuple[Array, Array]]:
+        """Yield what a layer of the smaller network gets, and what it should make of that."""
+        whole = form_of(self.teacher, site)
+        numbers = output_numbers(site, form, self.cut)
+        scale = self.scale(site)
+        slope = self.student.slope(site) if self.is_correctable(site) else None
+        wanted = [tensor.index for tensor in site.node.inputs]
+        wanted += [] if slope is None else [tensor.index for tensor in site.others]
+        matrix, bias = whole.weights * scale, whole.offsets[:, None] * scale
+        for given, own in self.store.values(wanted):
+            places = self.store.places(site, form.size[1], self.student)
+            x, shape = self.student.feed(site, own)
+            right, whole_shape = self.teacher.feed(site, given)
+            targets = pick(whole.rows(right, whole_shape, places) @ matrix + bias, numbers)
+            if slope is not None:
+                targets = targets + self.correction(site, form, given, own, slope, places)
+            yield form.rows(x, shape, places), targets
+
+    def correction(
+        self, site: Site, form: Form, given: dict[int, Array], own: dict[int, Array], slope: Array, places: Places
+    ) -> Array:
+        """Return what a layer has to add so that the sum it goes into is what it was."""
+        missing: Any = sum(self.left(tensor, given[tensor.index]) - own[tensor.index] for tensor in site.others)
+        missing = missing / slope
+        if site.part == "layer":
+            missing = missing.reshape(-1, *missing.shape[2:])
+        return form.targets(np.ascontiguousarray(missing), places)
+
+    def write(self, site: Site, form: Form, matrix: Array, bias: Array) -> None:
+        """Give a layer its new weights; a bias that it has none for goes into the normalisation after it."""
+        form.write(matrix, bias)
+        if form.bias is None and site.norm is not None:
+            mean: Any = self.student.operations[id(site.norm.operation)].moving_mean
+            mean.assign(mean.numpy() - bias.reshape(-1))
+
+    def is_correctable(self, site: Site) -> bool:
+        """Whether what a result is added to is final by now: it follows from no layer that is still to be refitted."""
+        if site.total is None:
+            return False
+        stack, seen = [tensor.index for tensor in site.others], set()
+        while stack:
+            position = self._made.get(stack.pop(), -1)
+            if position < 0 or position in seen:
+                continue
+            if position in self._pending or position == site.position:
+                return False
+            seen.add(position)
+            stack.extend(tensor.index for tensor in self.graph.nodes[position].inputs)
+        return True
+
+    def scale(self, site: Site) -> float:
+        """Return what surgery multiplies a layer's weights with, as for queries whose heads have become smaller."""
+        form, rule = find_form(site.layer), site.node.rule
+        if form is None or rule is None:
+            return 1.0
+        return float(rule.weights(site.node, self.cut, form.kernel, np.ones(1))[0])
+
+    def left(self, tensor: Any, values: Array) -> Array:
+        """Return what the smaller network has of a tensor of the whole one."""
+        for axis, labels in enumerate(self.cut.axes(tensor)):
+            if labels is not None:
+                values = values.take(self.cut.kept(labels), axis=axis)
+        return values
+
+
+def form_of(network: Network, site: Site) -> Form:
+    """Return the linear form of the layer of a site."""
+    form = find_form(network.layer(site))
+    if form is None:
+        raise RuntimeError(f"{site.name} has lost its linear form")
+    return form
+
+
+def output_numbers(site: Site, form: Form, cut: Cut) -> NDArray[np.int64]:
+    """Return the number of each output of a smaller layer among those of the whole one, int64 (blocks, outputs)."""
+    whole = find_form(site.layer)
+    if whole is None:
+        raise RuntimeError(f"{site.name} has lost its linear form")
+    found: NDArray[np.int64] = form.matrix(cut.slice(whole.kernel, whole.numbers()))[:, 0]
+    return found
+
+
+def pick(targets: Array, numbers: NDArray[np.int64]) -> Array:
+    """Return some outputs, (blocks, rows, outputs), of those of the whole layer."""
+    flat = targets.transpose(1, 0, 2).reshape(targets.shape[1], -1)
+    return flat[:, numbers].transpose(1, 0, 2)

@@ -1,0 +1,63 @@
+"""How near a smaller network's outputs are to those of the whole one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from keras import tree
+
+from tfprune.graph import Graph
+from tfprune.refit.forms import Array
+from tfprune.refit.network import Network
+
+__all__ = ["Likeness", "likeness", "outputs_of"]
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How alike the outputs of two networks are.
+
+    Args:
+        error: Squared difference of the outputs, relative to the variance of the first's; the largest of several
+            outputs.
+        agreement: The part of samples for which the highest output is the same, in [0, 1]; None if no output is a
+            vector of classes.
+    """
+
+    error: float
+    agreement: float | None
+
+    def __str__(self) -> str:
+        same = "" if self.agreement is None else f", the same top class for {self.agreement:.1%}"
+        return f"outputs differ by {self.error:.2%} of their variance{same}"
+
+
+def outputs_of(graph: Graph, network: Network, samples: Sequence[Array], batch: int = 128) -> list[Array]:
+    """Return a network's outputs on samples."""
+    inputs = [tensor.index for tensor in tree.flatten(graph.trace.inputs)]
+    wanted = [tensor.index for tensor in tree.flatten(graph.trace.outputs)]
+    parts = [
+        network.values(wanted, {i: array[start : start + batch] for i, array in zip(inputs, samples, strict=True)})
+        for start in range(0, len(samples[0]), batch)
+    ]
+    return [np.concatenate(values).astype(np.float64) for values in zip(*parts, strict=True)]
+
+
+def likeness(left: Sequence[Array], right: Sequence[Array]) -> Likeness:
+    """Return how alike outputs are.
+
+    Example:
+        >>> a = np.array([[0.0, 2.0], [2.0, 0.0]])
+        >>> print(likeness([a], [a + [[0.1, 0.0], [0.0, 0.0]]]))
+        outputs differ by 0.25% of their variance, the same top class for 100.0%
+    """
+    errors, agreements = [], []
+    for a, b in zip(left, right, strict=True):
+        spread = float(np.square(a - a.mean(axis=0)).sum())
+        error = float(np.square(a - b).sum())
+        errors.append(error / spread if spread > 0 else (0.0 if error == 0 else np.inf))
+        if a.ndim == 2 and a.shape[1] > 1:
+            agreements.append(float((a.argmax(axis=1) == b.argmax(axis=1)).mean()))
+    return Likeness(max(errors), min(agreements) if agreements else None)

@@ -1,0 +1,108 @@
+"""A network whose tensors can be looked at: as it was, or with something removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfprune.graph import Graph
+from tfprune.graph.cut import Cut
+from tfprune.refit.execution import call_of, run
+from tfprune.refit.forms import Array
+from tfprune.refit.sites import Site
+from tfprune.surgery.rebuild import Rebuilt
+
+__all__ = ["Network"]
+
+SMALL_SLOPE = 1e-2
+"""Channels with a scale smaller than this part of the largest can't make up for what a shortcut lacks."""
+
+
+class Network:
+    """A model made anew from a graph, with its tensors by the graph's numbers.
+
+    Args:
+        graph: The graph.
+        cut: What the model has of it; all by default.
+
+    Attributes:
+        model: The model.
+        built: How it was made.
+        tensors: Its symbolic tensors, by the graph's numbers.
+        operations: Its operations, by `id` of the graph's.
+    """
+
+    def __init__(self, graph: Graph, cut: Cut | None = None) -> None:
+        built = Rebuilt(graph, graph.cut([]) if cut is None else cut)
+        self.model = built.model()
+        self.built = built
+        self.tensors = built.tensors
+        self.operations = built.operations
+
+    def shape(self, index: int) -> tuple[int | None, ...]:
+        """Return the shape of a tensor."""
+        return tuple(self.tensors[index].shape)
+
+    def values(self, wanted: Sequence[int], given: Mapping[int, Any]) -> list[Array]:
+        """Return the values of some tensors, by their numbers, from those of others."""
+        symbols = [self.tensors[index] for index in wanted]
+        missing = [symbol for symbol in symbols if isinstance(symbol, keras.KerasTensor)]
+        found = dict(zip(map(id, missing), run(missing, self._known(given)), strict=True))
+        return [np.asarray(found.get(id(symbol), symbol)) for symbol in symbols]
+
+    def layer(self, site: Site) -> Any:
+        """Return the linear layer of a site."""
+        operation = self.operations[id(site.node.operation)]
+        return operation if site.part is None else getattr(operation, site.part)
+
+    def feed(self, site: Site, given: Mapping[int, Any]) -> tuple[Array, tuple[int, ...]]:
+        """Return what the linear layer of a site gets, and the shape of what it makes of it."""
+        source, result = site.node.inputs[0], site.result
+        if site.part is None:
+            x = np.asarray(given[source.index])
+            return x, (len(x), *(size or 1 for size in self.shape(result.index)[1:]))
+        if site.part == "layer":  # of a TimeDistributed: each step is a sample
+            x = np.asarray(given[source.index])
+            shape = self.shape(result.index)
+            return x.reshape(-1, *x.shape[2:]), (x.shape[0] * x.shape[1], *(size or 1 for size in shape[2:]))
+        return self._watch(site, given)
+
+    def slope(self, site: Site) -> Array:
+        """Return what a result is multiplied with before it is added to the shortcut, (1, …); infinite for next to 0.
+
+        Between the two there is nothing but scales and shifts, so that two values tell.
+        """
+        shape = (1, *(size or 1 for size in self.shape(site.result.index)[1:]))
+        if site.entering.index == site.result.index:
+            return np.ones(shape)
+        dtype = self.tensors[site.result.index].dtype
+        zero, one = (
+            self.values([site.entering.index], {site.result.index: np.full(shape, value, dtype)})[0] for value in (0, 1)
+        )
+        found = one.astype(np.float64) - zero
+        return np.where(np.abs(found) < SMALL_SLOPE * np.abs(found).max(), np.inf, found)
+
+    def _watch(self, site: Site, given: Mapping[int, Any]) -> tuple[Array, tuple[int, ...]]:
+        """Call a composite layer and see what one of its parts gets."""
+        node, part = call_of(self.tensors[site.result.index]), self.layer(site)
+        args, kwargs = node.arguments.fill_in(self._known(given))
+        seen: list[Any] = []
+
+        def call(x: Any, *rest: Any, **options: Any) -> Any:
+            y = type(part).call(part, x, *rest, **options)
+            seen.append((np.asarray(x), tuple(y.shape)))
+            return y
+
+        object.__setattr__(part, "call", call)
+        try:
+            node.operation(*args, **{**kwargs, **({"training": False} if "training" in kwargs else {})})
+        finally:
+            part.__dict__.pop("call", None)
+        x, shape = seen[0]
+        return x, shape
+
+    def _known(self, given: Mapping[int, Any]) -> dict[int, Any]:
+        return {id(self.tensors[index]): value for index, value in given.items()}

@@ -1,0 +1,139 @@
+"""Cutting a network and repairing what is left, with a report of what that did."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+from keras import tree
+from rich.table import Table
+from rich.text import Text
+
+from tfprune.console import track
+from tfprune.graph import Graph
+from tfprune.refit.forms import Array
+from tfprune.refit.layerwise import LayerFit, LayerwiseRefit
+from tfprune.refit.measure import Likeness, likeness, outputs_of
+from tfprune.refit.network import Network
+from tfprune.refit.normalisation import reestimate
+from tfprune.surgery.compiled import carry_compilation, carry_optimizer
+
+__all__ = ["Repaired", "cut_and_refit", "split"]
+
+MOST_HELD_OUT = 256
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """A smaller network, and how near it is to the whole one.
+
+    Args:
+        model: The smaller network.
+        layers: What the refit of each layer did, in order.
+        before: How alike the outputs were before the refit, on samples that it has not seen.
+        after: The same after.
+        reestimated: Whether batch normalisations have counted anew, as that came nearer.
+        held_out: How many samples these are; 0 if there were too few to hold any out, so that all were seen.
+    """
+
+    model: keras.Model = field(repr=False)
+    layers: tuple[LayerFit, ...] = field(repr=False)
+    before: Likeness
+    after: Likeness
+    reestimated: bool
+    held_out: int
+
+    def __str__(self) -> str:
+        where = f"on {self.held_out} samples it has not seen" if self.held_out else "on the samples it has seen"
+        again = "; batch normalisations counted anew" if self.reestimated else ""
+        return f"refit of {len(self.layers)} layers, {where}:\n  before: {self.before}\n  after:  {self.after}{again}"
+
+    def table(self) -> Table:
+        """Return a rich table of the layers."""
+        table = Table(title=Text("refit, squared error ÷ variance of each layer's outputs"), title_justify="left")
+        table.add_column("layer", overflow="fold")
+        for column in ("inputs", "rows", "before", "after"):
+            table.add_column(column, justify="right")
+        for fit in self.layers:
+            table.add_row(Text(fit.name), str(fit.inputs), f"{fit.rows:,}", f"{fit.before:.4f}", f"{fit.after:.4f}")
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return {
+            "before": vars(self.before),
+            "after": vars(self.after),
+            "reestimated": self.reestimated,
+            "held_out": self.held_out,
+            "layers": [vars(fit) for fit in self.layers],
+        }
+
+
+def split(samples: Sequence[Array]) -> tuple[list[Array], list[Array]]:
+    """Return the samples to fit on and those to hold out: one in eight, at most 256; none of fewer than 16."""
+    count = len(samples[0])
+    held = min(count // 8, MOST_HELD_OUT) if count >= 16 else 0
+    return [array[: count - held] for array in samples], [array[count - held :] for array in samples]
+
+
+def cut_and_refit(
+    graph: Graph,
+    removed: Sequence[int],
+    samples: Sequence[Array],
+    *,
+    teacher: Network | None = None,
+    optimizer: bool = False,
+    progress: bool = False,
+    **options: Any,
+) -> Repaired:
+    """Return what is left of a graph's model without some channels, refitted on samples.
+
+    Batch normalisations count anew if the outputs on held-out samples come nearer to the whole network's by that.
+
+    Args:
+        graph: The graph.
+        removed: Labels of the channels to remove.
+        samples: The model's inputs, an array for each.
+        teacher: A copy of the whole network, if there is one.
+        optimizer: Whether the new optimizer remembers what the old one did.
+        progress: Whether to show a progress bar.
+        **options: `ridge`, `batch`, `memory`, `rows`, `seed`, as for `LayerwiseRefit`.
+    """
+    cut = graph.cut(removed)
+    teacher = teacher or Network(graph)
+    student = Network(graph, cut)
+    fitted, held = split(samples)
+    judged = held if len(held[0]) else fitted
+    wanted = outputs_of(graph, teacher, judged)
+    before = likeness(wanted, outputs_of(graph, student, judged))
+    refit = LayerwiseRefit(graph, cut, teacher, student, fitted, **options)
+    fits = tuple(track(refit.run(), len(refit.sites), "refit", progress))
+    few = [fit for fit in fits if fit.rows <= fit.inputs]
+    if few:
+        warnings.warn(
+            f"{len(few)} of {len(fits)} layers have more unknowns than rows ({few[0].name}: {few[0].inputs} and "
+            f"{few[0].rows}); their weights stay near what they were. Give more samples.",
+            stacklevel=2,
+        )
+    after = likeness(wanted, outputs_of(graph, student, judged))
+    kept = [weight.numpy() for weight in student.model.weights]
+    inputs = [tensor.index for tensor in tree.flatten(graph.trace.inputs)]
+    again = False
+    if reestimate(student, inputs, fitted):
+        other = likeness(wanted, outputs_of(graph, student, judged))
+        again = other.error < after.error
+        if again:
+            after = other
+        else:
+            for weight, value in zip(student.model.weights, kept, strict=True):
+                weight.assign(value)
+    if any(not np.isfinite(weight.numpy()).all() for weight in student.model.trainable_weights):
+        raise RuntimeError("the refit has made weights that are not finite")
+    carry_compilation(graph.model, student.model)
+    if optimizer:
+        carry_optimizer(graph.model, student.model, student.built)
+    return Repaired(student.model, fits, before, after, again, len(held[0]))
