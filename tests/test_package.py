@@ -38,6 +38,7 @@ PUBLIC = {
     "prune_layer",
     "pruning",
     "random_prune",
+    "refit",
     "report",
     "schedules",
     "scope",

@@ -130,6 +130,31 @@ def test_filters_are_removed_within_a_budget(folder, tmp_path):
     assert "MACs" in printed
 
 
+def test_filters_are_removed_and_the_rest_refitted_without_labels(folder, tmp_path):
+    out = tmp_path / "small.keras"
+    options = ["--out", out, "--budget", "macs=0.5", "--calibrate", "x.npy"]
+    made = json.loads(succeed(folder, "prune", "model.keras", *options, "--json"))
+    assert made["after"]["macs"] <= 0.5 * made["before"]["macs"]
+    assert made["refit"]["after"]["error"] < made["refit"]["before"]["error"]
+    assert {layer["name"] for layer in made["refit"]["layers"]} >= {"pointwise", "hidden", "head"}
+    small = keras.models.load_model(out)
+    assert small.count_params() == made["after"]["parameters"]
+    labelled = ["--out", out, "--budget", "macs=0.5", "--calibrate", "train.npz"]
+    assert command(folder, "prune", "model.keras", *labelled).returncode != 0, "nothing is overwritten unasked"
+    printed = succeed(folder, "prune", "model.keras", *labelled, "--overwrite")
+    for expected in ("predicted", "refitted", "MACs", "samples it has not seen", "accuracy on 8 held-out", "wrote"):
+        assert expected in printed
+    other = tmp_path / "none.keras"
+    planned = succeed(folder, "prune", "model.keras", "--out", other, "--calibrate", "x.npy", "--dry-run")
+    assert "predicted error" in planned
+    assert not other.exists()
+    both = command(folder, "prune", "model.keras", "--out", other, "--calibrate", "x.npy", "--data", "train.npz")
+    assert "without training" in both.stderr
+    wrong = command(folder, "prune", "model.keras", "--out", other, "--calibrate", "wrong_shape.npz")
+    assert wrong.returncode != 0
+    assert "shape" in wrong.stderr
+
+
 def test_filters_are_removed_while_training(folder, tmp_path):
     out = tmp_path / "small.keras"
     options = ["--out", out, "--granularity", "filter", "--sparsity", 0.5, "--data", "train.npz", "--epochs", 2]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tfprune.cli.app import AsJson, Overwrite, app, print_json
+from tfprune.cli.calibrated import run_calibrated
 from tfprune.cli.inputs import load_arrays, load_model, parse_budget, parse_granularity
 from tfprune.console import console
 from tfprune.errors import InputError
@@ -22,6 +23,8 @@ __all__ = ["prune"]
 
 EXAMPLES = """Example: [bold]tfprune prune model.keras --out pruned.keras --data train.npz --epochs 5[/bold]
 
+Example: [bold]tfprune prune model.keras --out small.keras --budget macs=0.5 --calibrate images.npz[/bold]
+
 Example: [bold]tfprune prune model.keras --out small.keras --granularity filter --budget macs=0.5 --round-to 8[/bold]"""
 
 
@@ -35,12 +38,22 @@ def prune(
     budget: Annotated[
         list[str] | None, typer.Option(help="With filter: macs=0.5, params=0.2 or bytes=100000; may be given often.")
     ] = None,
-    criterion: Annotated[str, typer.Option(help="magnitude, l2 or random.")] = "magnitude",
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(help="Remove filters and refit what is left, no labels, no training: .npz with x (y is printed)."),
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Samples used at most, with --calibrate.")] = 1024,
+    criterion: Annotated[str | None, typer.Option(help="magnitude, l2 or random; with --calibrate obs.")] = None,
     granularity: Annotated[
-        str,
-        typer.Option(help="weight, a block as 1x4, a pattern as 2:4, filter, head, or layer (residual block)."),
-    ] = "weight",
-    scope: Annotated[str, typer.Option(help="layer, global or isomorphic.")] = "layer",
+        str | None,
+        typer.Option(
+            help="weight, a block as 1x4, a pattern as 2:4, filter, head, or layer (residual block); else filter with "
+            "--budget or --calibrate, weight without."
+        ),
+    ] = None,
+    scope: Annotated[
+        str | None, typer.Option(help="layer, global or isomorphic; with --calibrate and --budget greedy.")
+    ] = None,
     layer: Annotated[list[str] | None, typer.Option(help="Prune this layer; may be given often.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Leave this layer alone; may be given often.")] = None,
     round_to: Annotated[int, typer.Option(help="With filter: keep multiples of this.")] = 1,
@@ -64,10 +77,20 @@ def prune(
     if out.suffix != ".keras":
         raise InputError(f"{out} does not end in .keras; give a path that does.")
     check_destination(out, overwrite=overwrite)
-    arrays = None if data is None else load_arrays(data, "x|x_train", "y|y_train")
     bounds = parse_budget(budget)
     if bounds is not None and sparsity is not None:
         raise InputError("Both --budget and --sparsity are given; give one of them.")
+    granularity = granularity or ("weight" if bounds is None and calibrate is None else "filter")
+    if calibrate is not None:
+        if granularity != "filter" or data is not None:
+            raise InputError("--calibrate removes filters without training: leave out --data and other granularities.")
+        run_calibrated(
+            model, calibrate, out, bounds if bounds is not None else sparsity, dry_run=dry_run, as_json=as_json,
+            samples=samples, criterion=criterion, scope=scope, layers=layer or None, skip=skip or None,
+            round_to=round_to, min_channels=min_channels, seed=seed,
+        )  # fmt: skip
+        return
+    arrays = None if data is None else load_arrays(data, "x|x_train", "y|y_train")
     pattern: Any = parse_granularity(granularity)
     if pattern in ("filter", "head"):
         from tfprune.granularity import Filter, Head
@@ -76,9 +99,9 @@ def prune(
     elif round_to != 1 or min_channels != 1 or bounds is not None:
         raise InputError(f"--budget, --round-to and --min-channels are for --granularity filter, not {granularity}.")
     choices: dict[str, Any] = {
-        "criterion": criterion,
+        "criterion": criterion or "magnitude",
         "granularity": pattern,
-        "scope": scope,
+        "scope": scope or "layer",
         "layers": layer or None,
         "skip": skip or None,
         "seed": seed,

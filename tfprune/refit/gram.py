@@ -110,6 +110,14 @@ class Gram:
             return self.energy
         return np.maximum(self.energy - self.products[:, -1] ** 2 / max(self.rows, 1), 0.0)
 
+    def take(self, other: Gram) -> None:
+        """Add the rows of another one."""
+        self.moments += other.moments
+        self.products += other.products
+        self.energy += other.energy
+        self.kept += other.kept
+        self.rows += other.rows
+
     def _start(self, matrix: Array, bias: Array) -> Array:
         return np.concatenate([matrix, bias[:, None]], axis=1) if self.intercept else matrix
 

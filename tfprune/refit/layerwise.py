@@ -19,6 +19,12 @@ from tfprune.refit.store import Store
 
 __all__ = ["LayerFit", "LayerwiseRefit"]
 
+RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+STRONG_RIDGE = 1e-1
+"""Where there are too few rows to hold any out."""
+HELD_OUT = 8
+"""One in so many rows is held out to choose the ridge."""
+
 
 @dataclass(frozen=True)
 class LayerFit:
@@ -54,7 +60,8 @@ class LayerwiseRefit:
         teacher: The whole network.
         student: The smaller one; its weights change.
         samples: The model's inputs, an array for each.
-        ridge: How much a change of weights costs, relative to the mean square of the inputs.
+        ridge: How much a change of weights costs, relative to the mean square of the inputs; None chooses for each
+            layer what is best on one in eight of the rows, and leaves a layer as it is where nothing is better.
         **storing: `batch`, `memory`, `rows`, `seed`, as for `Store`.
     """
 
@@ -66,7 +73,7 @@ class LayerwiseRefit:
         student: Network,
         samples: Sequence[Array],
         *,
-        ridge: float = 1e-3,
+        ridge: float | None = None,
         **storing: Any,
     ) -> None:
         self.graph = graph
@@ -89,16 +96,35 @@ class LayerwiseRefit:
     def fit(self, site: Site) -> LayerFit:
         """Refit one layer."""
         form = form_of(self.student, site)
-        matrix, bias = form.weights.astype(np.float64), form.offsets.astype(np.float64)
-        gram = Gram(*form.size, intercept=form.bias is not None or site.norm is not None, ridge=self.ridge)
+        start = form.weights.astype(np.float64), form.offsets.astype(np.float64)
+        intercept = form.bias is not None or site.norm is not None
+        seen, unseen = (Gram(*form.size, intercept=intercept) for _ in range(2))
         for x, targets in self.examples(site, form):
-            gram.add(x, targets)
-        found, new_bias = gram.solve(matrix, bias)
-        spread = max(float(gram.spread().sum()), 1e-30)
-        before, after = (float(gram.error(*weights).sum()) / spread for weights in ((matrix, bias), (found, new_bias)))
-        if after < before and np.isfinite(found).all():
-            self.write(site, form, found, new_bias)
-        return LayerFit(site.name, gram.rows, form.size[1], before, min(after, before))
+            held = x.shape[1] // HELD_OUT
+            end = x.shape[1] - held
+            seen.add(x[:, :end], targets[:, :end])
+            if held:
+                unseen.add(x[:, end:], targets[:, end:])
+        ridge, useful = self.choose_ridge(seen, unseen, start)
+        seen.take(unseen)
+        seen.ridge = ridge
+        found = seen.solve(*start) if useful else start
+        spread = max(float(seen.spread().sum()), 1e-30)
+        before, after = (float(seen.error(*weights).sum()) / spread for weights in (start, found))
+        if after < before and np.isfinite(found[0]).all():
+            self.write(site, form, *found)
+        return LayerFit(site.name, seen.rows, form.size[1], before, min(after, before))
+
+    def choose_ridge(self, seen: Gram, unseen: Gram, start: tuple[Array, Array]) -> tuple[float, bool]:
+        """Return the ridge with the least error on held-out rows, and whether it is better than no change."""
+        if self.ridge is not None or not unseen.rows:
+            return (STRONG_RIDGE if self.ridge is None else self.ridge), True
+        errors = {}
+        for ridge in RIDGES:
+            seen.ridge = ridge
+            errors[ridge] = float(unseen.error(*seen.solve(*start)).sum())
+        best = min(errors, key=lambda ridge: errors[ridge])
+        return best, errors[best] < float(unseen.error(*start).sum())
 
     def examples(self, site: Site, form: Form) -> Iterator[tuple[Array, Array]]:
         """Yield what a layer of the smaller network gets, and what it should make of that."""

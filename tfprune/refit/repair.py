@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
-import numpy as np
 from keras import tree
 from rich.table import Table
 from rich.text import Text
@@ -52,14 +51,21 @@ class Repaired:
         again = "; batch normalisations counted anew" if self.reestimated else ""
         return f"refit of {len(self.layers)} layers, {where}:\n  before: {self.before}\n  after:  {self.after}{again}"
 
-    def table(self) -> Table:
-        """Return a rich table of the layers."""
-        table = Table(title=Text("refit, squared error ÷ variance of each layer's outputs"), title_justify="left")
+    def table(self, predicted: Mapping[str, float] | None = None) -> Table:
+        """Return a rich table of the layers.
+
+        Args:
+            predicted: The error that was predicted for some layers, by their path.
+        """
+        table = Table(title=Text("squared error ÷ variance of what each layer makes"), title_justify="left")
         table.add_column("layer", overflow="fold")
-        for column in ("inputs", "rows", "before", "after"):
+        for column in ("inputs", "rows", "predicted", "cut", "refitted"):
             table.add_column(column, justify="right")
         for fit in self.layers:
-            table.add_row(Text(fit.name), str(fit.inputs), f"{fit.rows:,}", f"{fit.before:.4f}", f"{fit.after:.4f}")
+            guess = (predicted or {}).get(fit.name)
+            told = "" if guess is None else f"{guess:.4f}"
+            numbers = (str(fit.inputs), f"{fit.rows:,}", told, f"{fit.before:.4f}", f"{fit.after:.4f}")
+            table.add_row(Text(fit.name), *numbers)
         return table
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,30 +116,46 @@ def cut_and_refit(
     judged = held if len(held[0]) else fitted
     wanted = outputs_of(graph, teacher, judged)
     before = likeness(wanted, outputs_of(graph, student, judged))
+    untouched = [weight.numpy() for weight in student.model.weights]
     refit = LayerwiseRefit(graph, cut, teacher, student, fitted, **options)
     fits = tuple(track(refit.run(), len(refit.sites), "refit", progress))
+    warn_of_few(fits)
+    inputs = [tensor.index for tensor in tree.flatten(graph.trace.inputs)]
+    refitted = [weight.numpy() for weight in student.model.weights]
+    after = likeness(wanted, outputs_of(graph, student, judged))
+    again = reestimate(student, inputs, fitted)
+    anew = likeness(wanted, outputs_of(graph, student, judged)) if again else after
+    if again and anew.error < after.error:
+        after = anew
+    else:
+        again = False
+        assign(student.model, refitted)
+    if not after.error <= before.error:  # nor if it is not finite
+        warnings.warn(
+            "the refit made held-out outputs worse, so it is left out; give more samples, or such as the model is used "
+            "on",
+            stacklevel=2,
+        )
+        after, again = before, False
+        assign(student.model, untouched)
+    carry_compilation(graph.model, student.model)
+    if optimizer:
+        carry_optimizer(graph.model, student.model, student.built)
+    return Repaired(student.model, fits, before, after, again, len(held[0]))
+
+
+def assign(model: keras.Model, values: Sequence[Array]) -> None:
+    """Give a model's weights values."""
+    for weight, value in zip(model.weights, values, strict=True):
+        weight.assign(value)
+
+
+def warn_of_few(fits: Sequence[LayerFit]) -> None:
+    """Warn if layers were fitted on fewer rows than they have unknowns."""
     few = [fit for fit in fits if fit.rows <= fit.inputs]
     if few:
         warnings.warn(
             f"{len(few)} of {len(fits)} layers have more unknowns than rows ({few[0].name}: {few[0].inputs} and "
             f"{few[0].rows}); their weights stay near what they were. Give more samples.",
-            stacklevel=2,
+            stacklevel=3,
         )
-    after = likeness(wanted, outputs_of(graph, student, judged))
-    kept = [weight.numpy() for weight in student.model.weights]
-    inputs = [tensor.index for tensor in tree.flatten(graph.trace.inputs)]
-    again = False
-    if reestimate(student, inputs, fitted):
-        other = likeness(wanted, outputs_of(graph, student, judged))
-        again = other.error < after.error
-        if again:
-            after = other
-        else:
-            for weight, value in zip(student.model.weights, kept, strict=True):
-                weight.assign(value)
-    if any(not np.isfinite(weight.numpy()).all() for weight in student.model.trainable_weights):
-        raise RuntimeError("the refit has made weights that are not finite")
-    carry_compilation(graph.model, student.model)
-    if optimizer:
-        carry_optimizer(graph.model, student.model, student.built)
-    return Repaired(student.model, fits, before, after, again, len(held[0]))

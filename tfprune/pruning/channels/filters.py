@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tfprune import criteria
 from tfprune import scope as scopes
+from tfprune.console import console
 from tfprune.cost import Budget
 from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, trace
@@ -121,12 +122,7 @@ def plan_filters(
         for group, own_scores, count in zip(prunable, scores, counts, strict=True)
     }
     plans = [GroupPlan(group, keep.get(group.name, np.ones(group.size, dtype=bool))) for group in groups]
-    predicted = {
-        plan.group.name: float(curves[plan.group.name].costs[: len(plan.removed)].sum())
-        for plan in plans
-        if plan.group.name in curves
-    }
-    return ChannelPlan(graph, tuple(plans), allocation.costs.whole, allocation.cost(counts), predicted, given)
+    return ChannelPlan(graph, tuple(plans), allocation.costs.whole, allocation.cost(counts), curves, given)
 
 
 class Wanted:
@@ -194,7 +190,7 @@ def prune_filters(
         data: Samples of what the model is used on: anything `fit` takes. Labels are not used, but where there are any
             the accuracy before and after is printed.
         refit: Whether to refit; by default if there are data.
-        verbose: 1 prints what is removed and what that does, 0 nothing.
+        verbose: 1 prints what is removed and what that does, 2 also the error of each layer, 0 nothing.
         optimizer: Whether the new optimizer remembers what the old one did.
         **choices: `samples`, `criterion`, `scope`, `layers`, `skip`, `per_layer`, `round_to`, `min_channels` and
             `seed`, as for `plan_filters`.
@@ -223,6 +219,8 @@ def prune_filters(
     if plan.unlabelled is None or refit is False:
         return plan.apply(optimizer=optimizer)
     result = plan.repair(optimizer=optimizer, progress=verbose > 0)
+    if verbose > 1:
+        console().print(result.table(plan.predicted_layers))
     if verbose:
         print(result)
         for line in plan.unlabelled.accuracies(model, result.model):

@@ -16,7 +16,7 @@ from tfprune.cost import Cost
 from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, Graph
 from tfprune.pruning.channels.unlabelled import Unlabelled
-from tfprune.refit import Repaired, cut_and_refit
+from tfprune.refit import Curve, Repaired, cut_and_refit
 from tfprune.surgery import cut_graph
 
 __all__ = ["ChannelPlan", "GroupPlan"]
@@ -54,8 +54,7 @@ class ChannelPlan:
         groups: What is kept of each channel group, also of those that stay whole.
         before: What the network costs.
         after: What it will cost.
-        predicted: The error that the removal adds in what reads the channels of a group, relative to the variance of
-            what these make, by the name of the group; only where data told.
+        curves: What the channels of each group cost, by its name; only where data told.
         unlabelled: The data that told.
     """
 
@@ -63,13 +62,32 @@ class ChannelPlan:
     groups: tuple[GroupPlan, ...] = field(repr=False)
     before: Cost
     after: Cost
-    predicted: Mapping[str, float] = field(default_factory=dict, repr=False)
+    curves: Mapping[str, Curve] = field(default_factory=dict, repr=False)
     unlabelled: Unlabelled | None = field(default=None, repr=False)
 
     @property
     def remove(self) -> dict[str, list[int]]:
         """Numbers of the channels that go, by group."""
         return {plan.group.name: plan.removed for plan in self.groups if plan.removed}
+
+    @property
+    def predicted(self) -> dict[str, float]:
+        """The error that the removal adds in what reads the channels of each group, by the name of the group.
+
+        It is relative to the variance of what these layers make, when the channels that stay make up for the others.
+        """
+        cut = {plan.group.name: len(plan.removed) for plan in self.groups}
+        return {name: float(curve.costs[: cut[name]].sum()) for name, curve in self.curves.items()}
+
+    @property
+    def predicted_layers(self) -> dict[str, float]:
+        """The same by the path of the layer, for layers that alone read what they read."""
+        found: dict[str, float] = {}
+        for name, error in self.predicted.items():
+            readers = self.curves[name].readers
+            if len(readers) == 1:
+                found[readers[0]] = found.get(readers[0], 0.0) + error
+        return found
 
     def apply(self, *, optimizer: bool = False) -> keras.Model:
         """Return the smaller model; see `tfprune.shrink`.
@@ -123,18 +141,20 @@ class ChannelPlan:
         table.add_column("of what")
         table.add_column("channels", justify="right")
         table.add_column("kept", justify="right")
-        if self.predicted:
+        predicted = self.predicted
+        if predicted:
             table.add_column("predicted error", justify="right")
         table.add_column("kept whole because", overflow="fold")
         for plan in self.groups:
             why = plan.group.reason or ("" if plan.removed else "its channels matter more, or no smaller size fits")
-            error = [f"{self.predicted[plan.group.name]:.4f}" if plan.group.name in self.predicted else ""]
-            counts = [str(plan.group.size), str(plan.kept), *(error if self.predicted else [])]
+            error = [f"{predicted[plan.group.name]:.4f}" if plan.group.name in predicted else ""]
+            counts = [str(plan.group.size), str(plan.kept), *(error if predicted else [])]
             table.add_row(Text(plan.group.name), plan.group.kind, *counts, Text(why))
         return table
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
+        predicted = self.predicted
         return {
             "name": self.graph.model.name,
             "before": vars(self.before),
@@ -145,7 +165,7 @@ class ChannelPlan:
                     "kind": plan.group.kind,
                     "channels": plan.group.size,
                     "kept": np.flatnonzero(plan.keep).tolist(),
-                    "predicted_error": self.predicted.get(plan.group.name),
+                    "predicted_error": predicted.get(plan.group.name),
                     "reason": plan.group.reason,
                     "inexact": plan.group.inexact,
                 }
