@@ -322,7 +322,8 @@ def verdict(results: list[dict[str, Any]]) -> str:
         f"{worst['error']:.1e}), {sum(r['error_float32'] < 1e-5 for r in good)} within 1e-5 in float32 (largest "
         f"{worst['error_float32']:.1e}); trace and groups take {worst['trace_seconds']:.2f} s at most"
         f"{', over 1 s: ' + ', '.join(slow) if slow else ''}; {sum('alone_error' in r for r in good)} loaded without "
-        f"tfprune, within {worst['alone_error']:.1e}; outputs depend on inputs in {len(good) - len(dead)}"
+        f"tfprune, {sum(r.get('alone_error', 1) < 1e-5 for r in good)} within 1e-5 (largest "
+        f"{worst['alone_error']:.1e}); outputs depend on inputs in {len(good) - len(dead)}"
         f"{', not in ' + ', '.join(dead) if dead else ''}."
     )
 

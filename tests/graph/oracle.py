@@ -45,6 +45,9 @@ def scramble(model, seed=0):
             fan = np.prod(shape[:-2]) if depthwise else np.prod(shape[:-1])
             values = rng.normal(0, 1.3 / np.sqrt(fan), shape)
         variable.assign(values)
+    for _, layer in walk(model):
+        if isinstance(layer, keras.layers.Normalization) and layer.weights:
+            layer.finalize_state()  # it computes with copies of its weights
     return model
 
 

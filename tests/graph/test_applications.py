@@ -20,7 +20,7 @@ FAST = {
     "MobileNetV2": ((32, 32, 3), 25, {"alpha": 0.35}),
     "MobileNetV3Small": ((32, 32, 3), 25, {"include_top": False}),
     "ResNet50V2": ((32, 32, 3), 30, {}),
-    "EfficientNetV2B0": ((32, 32, 3), 40, {"include_top": False}),
+    "EfficientNetB0": ((32, 32, 3), 38, {"include_top": False}),
 }
 SLOW = {
     "DenseNet121": ((32, 32, 3), 110, {}),
@@ -28,7 +28,7 @@ SLOW = {
     "NASNetMobile": ((32, 32, 3), 100, {"include_top": False}),
     "InceptionV3": ((75, 75, 3), 90, {}),
     "Xception": ((71, 71, 3), 28, {}),
-    "EfficientNetB0": ((32, 32, 3), 40, {}),
+    "EfficientNetV2B0": ((32, 32, 3), 40, {}),
     "VGG16": ((32, 32, 3), 14, {}),
     "ResNet101": ((32, 32, 3), 60, {}),
 }

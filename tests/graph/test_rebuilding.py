@@ -149,6 +149,20 @@ def test_regularizers_constraints_and_settings_are_kept():
     assert float(small.losses[0]) == pytest.approx(0.01 * squares, rel=1e-5)
 
 
+def test_a_normalisation_that_was_adapted_still_normalises(tmp_path):
+    """It computes with copies of its weights, which are made when it is adapted or loaded."""
+    data = np.random.default_rng(0).normal(3, 2, (50, 6, 6, 3)).astype("float32")
+    normalization = layers.Normalization()
+    normalization.adapt(data)
+    inputs = keras.Input((6, 6, 3))
+    x = layers.Conv2D(8, 3, name="conv")(normalization(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
+    small = shrink(model, {})
+    np.testing.assert_allclose(small(data), model(data), atol=1e-5)
+    small.save(tmp_path / "small.keras")
+    np.testing.assert_allclose(keras.saving.load_model(tmp_path / "small.keras")(data), model(data), atol=1e-5)
+
+
 def test_the_result_is_the_same_every_time():
     """Twice the same request, twice the same weights and config."""
     model = scramble(network())

@@ -1,33 +1,17 @@
 """The refit on networks of every kind: what others can make up for is not lost."""
 
-import importlib.util
-import pathlib
-import sys
-
 import keras
 import numpy as np
 import pytest
+from graph.oracle import scramble
 from keras import layers
+from refit.zoo import MODELS
 
 import tfprune
 from tfprune.graph import trace
 from tfprune.refit import LayerwiseRefit, Network, cut_and_refit
 from tfprune.refit.selection import channel_rows, form_of_layer
 from tfprune.refit.sites import find_sites
-
-
-def load(name, path):
-    """Return a module from a file."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-HERE = pathlib.Path(__file__).parent
-MODELS = load("refit_zoo", HERE / "zoo.py").MODELS
-oracle = load("graph_oracle", HERE.parent / "graph" / "oracle.py")
 
 
 def inputs_for(model, count=256, seed=0):
@@ -47,7 +31,7 @@ def inputs_for(model, count=256, seed=0):
 def doubled(make):
     """Return a model in which every other channel of each group does what its neighbour does."""
     keras.utils.set_random_seed(0)
-    model = oracle.scramble(make())
+    model = scramble(make())
     graph = trace(model)
     reads = {}
     for site in find_sites(graph):
@@ -90,7 +74,7 @@ def test_channels_that_repeat_others_go_without_loss(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_refit_on_one_half_of_the_data_helps_on_the_other(name):
     keras.utils.set_random_seed(1)
-    model = oracle.scramble(MODELS[name]())
+    model = scramble(MODELS[name]())
     seen, unseen = inputs_for(model, 512, seed=1), inputs_for(model, 128, seed=2)
     wanted = outputs(model, unseen)
     plan = tfprune.plan_filters(model, tfprune.Budget(macs=0.6), data=seen)
@@ -104,7 +88,7 @@ def test_a_refit_on_one_half_of_the_data_helps_on_the_other(name):
 @pytest.mark.parametrize("name", ["residual", "mobile", "dense_blocks", "transformer"])
 def test_the_choice_beats_magnitude(name):
     keras.utils.set_random_seed(2)
-    model = oracle.scramble(MODELS[name]())
+    model = scramble(MODELS[name]())
     x = inputs_for(model, 512, seed=3)
     budget = tfprune.Budget(macs=0.6)
     best = tfprune.plan_filters(model, budget, data=x).repair().after.error
@@ -151,7 +135,7 @@ def test_a_bias_that_a_layer_lacks_goes_into_the_normalisation():
     x = inputs = keras.Input((5,))
     x = layers.Dense(6, name="first")(x)
     x = layers.BatchNormalization(name="norm")(layers.Dense(4, use_bias=False, name="second")(x))
-    model = oracle.scramble(keras.Model(inputs, x))
+    model = scramble(keras.Model(inputs, x))
     data = inputs_for(model, 300)
     graph = trace(model)
     student = Network(graph)
@@ -179,7 +163,7 @@ def test_shared_layers_are_left_as_they_are():
     shared = layers.Dense(8, activation="relu", name="shared")
     x = inputs = keras.Input((8,))
     x = layers.Dense(8, activation="relu", name="inner")(shared(shared(x)))
-    model = oracle.scramble(keras.Model(inputs, layers.Dense(2)(x)))
+    model = scramble(keras.Model(inputs, layers.Dense(2)(x)))
     result = tfprune.plan_filters(model, 0.25, data=inputs_for(model)).repair()
     assert "shared" not in {fit.name for fit in result.layers}
     assert {"inner", "dense"} <= {fit.name.split("_")[0] for fit in result.layers}
@@ -190,7 +174,7 @@ def test_masks_go_along():
     x = layers.Embedding(20, 8, mask_zero=True)(inputs)
     x = layers.Dense(16, activation="relu")(layers.Dense(16, activation="relu")(x))
     x = layers.GlobalAveragePooling1D()(x)
-    model = oracle.scramble(keras.Model(inputs, layers.Dense(3)(x)))
+    model = scramble(keras.Model(inputs, layers.Dense(3)(x)))
     tokens = np.random.default_rng(0).integers(0, 20, (300, 6))
     tokens[:, 4:] = 0
     result = tfprune.plan_filters(model, 0.3, data=tokens).repair()
@@ -204,7 +188,7 @@ def test_recurrent_channels_are_not_predicted():
     x = inputs = keras.Input((6, 4))
     x = layers.Dense(12, activation="relu", name="front")(x)
     x = layers.LSTM(8, name="lstm")(x)
-    model = oracle.scramble(keras.Model(inputs, layers.Dense(2)(x)))
+    model = scramble(keras.Model(inputs, layers.Dense(2)(x)))
     plan = tfprune.plan_filters(model, tfprune.Budget(macs=0.9), data=inputs_for(model))
     assert plan.after.macs <= 0.9 * plan.before.macs
     assert plan.predicted["lstm"] == 0 or plan.predicted["lstm"] >= 1e6

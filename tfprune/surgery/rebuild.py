@@ -158,6 +158,9 @@ class Rebuilt:
                 raise RuntimeError(f"{source.path}: {values.shape} is left, but its copy has the shape {target.shape}")
             target.assign(values)
             self.origins[id(target)] = source
+        if old and hasattr(node.operation, "finalize_state"):  # a Normalization computes with copies of its weights
+            made: Any = self.operations[id(node.operation)]
+            made.finalize_state()
 
     def _weight(self, variable: keras.Variable) -> Any:
         """Return a tensor with the values of a variable that no stock layer holds: a Dense layer on a constant one."""

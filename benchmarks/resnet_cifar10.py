@@ -1,0 +1,208 @@
+"""Accuracy of public CIFAR-10 ResNets with fewer multiply-accumulates: how channels are chosen, with and without refit.
+
+Each network is cut to 1 ÷ 1.5, 2.1, 2.57 and 4 of its multiply-accumulates. What chooses channels and what refits sees
+images without labels; test images are others. `--epochs` adds fine-tuning with labels, on the same few training images.
+Each result is written at once; the same command continues where it was stopped.
+
+    python benchmarks/resnet_cifar10.py --data-dir <folder with resnet56_cifar10.keras and cifar10_lossless_subset.npz>
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from common import destination, environment, make_parser, markdown, report, write_json
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+NETWORKS = ("resnet56_cifar10", "resnet20_cifar10")
+RATIOS = (1.5, 2.1, 2.57, 4.0)
+METHODS: dict[str, dict[str, Any]] = {
+    "obs, greedy": {"criterion": "obs", "scope": "greedy"},
+    "obs, same part of each group": {"criterion": "obs", "scope": "layer"},
+    "L1, same part of each group": {"criterion": "magnitude", "scope": "layer"},
+    "L1, isomorphic groups": {"criterion": "magnitude", "scope": "isomorphic"},
+    "L2, global": {"criterion": "l2", "scope": "global"},
+    "random, same part of each group": {"criterion": "random", "scope": "layer"},
+}
+SEEDS = {"random, same part of each group": (0, 1, 2)}
+
+
+class Images:
+    """True-pixel CIFAR-10 images: some to look at, with labels only for fine-tuning, and others to test on."""
+
+    def __init__(self, folder: Path) -> None:
+        import numpy as np
+
+        with np.load(folder / "cifar10_lossless_subset.npz") as arrays:
+            self.x_train = arrays["x_train"].astype("float32")
+            self.y_train = arrays["y_train"].reshape(-1).astype("int32")
+            self.x_test = arrays["x_test"].astype("float32")
+            self.y_test = arrays["y_test"].reshape(-1).astype("int32")
+
+    def accuracy(self, model: Any) -> float:
+        """Return the percentage of test images whose top class is right."""
+        scores = model.predict(self.x_test, batch_size=256, verbose=0)
+        return float((scores.argmax(axis=1) == self.y_test).mean() * 100)
+
+
+def measure(model: Any, images: Images, ratio: float, method: str, seed: int, samples: int) -> dict[str, Any]:
+    """Return the accuracy of one network cut in one way, before and after the refit, and what it took."""
+    import tfprune
+
+    options = METHODS[method]
+    begin = time.perf_counter()
+    # all methods are given the images; those that look at weights only use them for the refit
+    plan = tfprune.plan_filters(
+        model, tfprune.Budget(macs=1 / ratio), data=images.x_train, samples=samples, seed=seed, **options
+    )
+    planned = time.perf_counter() - begin
+    cut = plan.apply()
+    begin = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = plan.repair()
+    return {
+        "ratio": plan.before.macs / plan.after.macs,
+        "parameters": plan.after.parameters,
+        "cut": images.accuracy(cut),
+        "refitted": images.accuracy(result.model),
+        "plan_seconds": planned,
+        "refit_seconds": time.perf_counter() - begin,
+        "error": result.after.error,
+        "agreement": result.after.agreement,
+        "warned": [str(warning.message) for warning in caught],
+        "model": result.model,
+    }
+
+
+def fine_tune(model: Any, images: Images, epochs: int, seed: int) -> list[float]:
+    """Return the test accuracy after each epoch of training with labels: shifted and mirrored images, cosine decay."""
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(seed)
+    steps = epochs * -(-len(images.x_train) // 128)
+
+    def vary(x: Any, y: Any) -> Any:
+        x = tf.image.random_flip_left_right(tf.pad(x, [(4, 4), (4, 4), (0, 0)]))
+        return tf.image.random_crop(x, (32, 32, 3)), y
+
+    data = tf.data.Dataset.from_tensor_slices((images.x_train, images.y_train))
+    data = data.shuffle(len(images.x_train), seed=seed).map(vary).batch(128)
+    model.compile(
+        keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.01, steps), momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    found = []
+    for _ in range(epochs):
+        model.fit(data, verbose=0)
+        found.append(images.accuracy(model))
+    return found
+
+
+def table(results: list[dict[str, Any]], dense: dict[str, float]) -> str:
+    """Return the accuracies as Markdown, a table for each network."""
+    parts = []
+    for network, whole in dense.items():
+        rows = []
+        for method in METHODS:
+            cells: list[str] = [method]
+            for ratio in RATIOS:
+                found = [
+                    r for r in results
+                    if (r["network"], r["method"], r["wanted"]) == (network, method, ratio)
+                ]  # fmt: skip
+                cells += [spread([r[key] for r in found]) for key in ("cut", "refitted")]
+            rows.append(cells)
+        headers = ["channels chosen by"]
+        for ratio in RATIOS:
+            headers += [f"{ratio}×, cut only", f"{ratio}×, refitted"]
+        parts.append(f"{network}, {whole:.2f} % whole:\n\n{markdown(headers, rows)}")
+    return "\n\n".join(parts)
+
+
+def spread(values: list[float]) -> str:
+    """Return a mean, with the standard deviation of several values."""
+    import numpy as np
+
+    if not values:
+        return ""
+    return f"{np.mean(values):.2f}" + (f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else "")
+
+
+def tuned(results: list[dict[str, Any]]) -> str:
+    """Return the accuracies after fine-tuning as Markdown."""
+    rows = []
+    by_key: dict[tuple[str, str, float], list[list[float]]] = defaultdict(list)
+    for result in results:
+        if result.get("tuned"):
+            by_key[result["network"], result["method"], result["wanted"]].append(result["tuned"])
+    for (network, method, ratio), runs in by_key.items():
+        epochs = [n for n in (1, 3, 10) if n <= len(runs[0])]
+        rows.append([f"{network}, {ratio}×, {method}", *(spread([run[n - 1] for run in runs]) for n in epochs)])
+    if not rows:
+        return ""
+    headers = ["", *(f"after epoch {n}" for n in (1, 3, 10)[: len(rows[0]) - 1])]
+    return f"\n\nRefitted, then fine-tuned with labels on 4,000 images:\n\n{markdown(headers, rows)}"
+
+
+def times(results: list[dict[str, Any]]) -> str:
+    """Return what the default takes."""
+    rows = [
+        f"{r['network']} at {r['wanted']}×: plan {r['plan_seconds']:.1f} s, refit {r['refit_seconds']:.1f} s"
+        for r in results
+        if r["method"] == "obs, greedy"
+    ]
+    return "; ".join(rows) + "."
+
+
+def main() -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--data-dir", type=Path, required=True, help="where the networks and images are")
+    parser.add_argument("--samples", type=int, default=2048, help="images without labels that are looked at")
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--epochs", type=int, default=0, help="epochs of fine-tuning after the refit")
+    arguments = parser.parse_args()
+    import json
+
+    import keras
+
+    path = destination(arguments, "resnet_cifar10")
+    content: dict[str, Any] = {"environment": environment(), "samples": arguments.samples, "dense": {}, "results": []}
+    if path.exists() and not arguments.quick:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["samples"] != arguments.samples:
+            raise SystemExit(f"{path} was measured with {content['samples']} samples; give another --out.")
+    images = Images(arguments.data_dir)
+    networks = ["resnet20_cifar10"] if arguments.quick else arguments.networks
+    for network in networks:
+        model = keras.models.load_model(arguments.data_dir / f"{network}.keras")
+        content["dense"][network] = images.accuracy(model)
+        for method in ["obs, greedy"] if arguments.quick else arguments.methods:
+            for ratio in (2.1,) if arguments.quick else RATIOS:
+                for seed in SEEDS.get(method, (0,)):
+                    key = {"network": network, "method": method, "wanted": ratio, "seed": seed}
+                    found = next((r for r in content["results"] if all(r[k] == v for k, v in key.items())), None)
+                    if found is not None and len(found.get("tuned", [])) >= arguments.epochs:
+                        continue
+                    samples = 256 if arguments.quick else arguments.samples
+                    result = key | measure(model, images, ratio, method, seed, samples)
+                    made = result.pop("model")
+                    result["tuned"] = fine_tune(made, images, arguments.epochs, seed) if arguments.epochs else []
+                    content["results"] = [r for r in content["results"] if r is not found] + [result]
+                    write_json(path, content)
+                    print({**key, **{k: result[k] for k in ("ratio", "cut", "refitted", "tuned")}}, flush=True)
+    results = content["results"]
+    text = f"{table(results, content['dense'])}{tuned(results)}\n\nTime, {content['samples']} images: {times(results)}"
+    report(path, content, text)
+
+
+if __name__ == "__main__":
+    main()
