@@ -165,3 +165,38 @@ def test_very_many_inputs_are_judged_channel_by_channel(monkeypatch):
     )
     assert order.tolist() == [1, 0, 2, 3] or order.tolist() == [1, 2, 0, 3]
     np.testing.assert_allclose(costs, [4, 9, 9, 16], rtol=0.15)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=seeds, inputs=st.integers(1, 8), outputs=st.integers(1, 5), blocks=st.integers(1, 2))
+def test_weights_that_are_left_are_fitted_for_each_output(seed, inputs, outputs, blocks):
+    rng = np.random.default_rng(seed)
+    x, t = rows_of(seed, 80, inputs, blocks), rng.normal(size=(blocks, 80, outputs))
+    free = rng.random((blocks, inputs, outputs)) < 0.6
+    gram = Gram(blocks, inputs, outputs, ridge=1e-9)
+    gram.add(x, t)
+    start = np.where(free, rng.normal(size=free.shape), 0.0), np.zeros((blocks, outputs))
+    matrix, bias = gram.solve(*start, free)
+    assert (matrix[~free] == 0).all()
+    for block, column in itertools.product(range(blocks), range(outputs)):
+        kept = free[block, :, column]
+        if not kept.any():
+            assert bias[block, column] == 0, "an output without weights stays silent"
+            continue
+        rows = np.concatenate([x[block][:, kept], np.ones((80, 1))], axis=1)
+        best, *_ = np.linalg.lstsq(rows, t[block, :, column], rcond=None)
+        error = np.square(x[block] @ matrix[block, :, column] + bias[block, column] - t[block, :, column]).sum()
+        assert error == pytest.approx(np.square(rows @ best - t[block, :, column]).sum(), rel=1e-3)
+
+
+def test_free_weights_of_very_many_inputs(monkeypatch):
+    x, t = rows_of(3, 40, 12), np.random.default_rng(4).normal(size=(1, 40, 2))
+    free = np.random.default_rng(6).random((1, 12, 2)) < 0.5
+    found = []
+    for limit in (6000, 5):
+        monkeypatch.setattr(gram_module, "WIDE", limit)
+        gram = Gram(1, 12, 2)
+        gram.add(x, t)
+        found.append(gram.solve(np.zeros((1, 12, 2)), np.zeros((1, 2)), free))
+    for left, right in zip(*found, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)

@@ -256,3 +256,30 @@ def test_the_same_seed_gives_the_same_model():
     left, right = (tfprune.prune_filters(model, 0.5, data=x, seed=3, verbose=0) for _ in range(2))
     for a, b in zip(left.weights, right.weights, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+@pytest.mark.parametrize("granularity", ["weight", "2:4", (1, 4), "filter"])
+@pytest.mark.parametrize("name", ["plain", "mobile", "transformer"])
+def test_what_is_left_makes_up_for_single_weights(name, granularity):
+    keras.utils.set_random_seed(3)
+    models = [scramble(MODELS[name]()) for _ in range(2)]
+    seen, unseen = inputs_for(models[0], 512, seed=1), inputs_for(models[0], 128, seed=2)
+    wanted = outputs(models[0], unseen)
+    amount = 0.5
+    plain = tfprune.prune(models[0], amount, granularity=granularity)
+    fitted = tfprune.prune(models[1], amount, granularity=granularity, refit=seen)
+    assert fitted.sparsity == plain.sparsity
+    assert distance(wanted, outputs(models[1], unseen)) < distance(wanted, outputs(models[0], unseen))
+    assert "samples it has not seen" in str(fitted)
+    for left, right in zip(models[0].trainable_weights, models[1].trainable_weights, strict=True):
+        if len(left.shape) > 1:
+            np.testing.assert_array_equal(left.numpy() == 0, right.numpy() == 0)  # the same weights are zero
+
+
+def test_data_for_a_refit_are_checked_before_anything_is_pruned():
+    model = MODELS["plain"]()
+    before = [weight.numpy() for weight in model.weights]
+    with pytest.raises(tfprune.InputError, match="shape"):
+        tfprune.prune(model, 0.5, refit=np.zeros((4, 3)))
+    for weight, value in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -14,11 +14,14 @@ from tfprune import granularity as granularities
 from tfprune import scope as scopes
 from tfprune.errors import InputError
 from tfprune.granularity import Depth, Filter
+from tfprune.graph import trace
+from tfprune.pruning.channels.unlabelled import Unlabelled
 from tfprune.pruning.mask import read
 from tfprune.pruning.masks import Rule, check_finite
 from tfprune.pruning.selection import LayerChoice, Selection, Skipped, select
 from tfprune.pruning.source import MaskSource
 from tfprune.pruning.sources import make_source
+from tfprune.refit import Network, Repaired, refit_zeros
 from tfprune.schedules import check_sparsity
 
 __all__ = ["Pruned", "PrunedKernel", "prune", "prune_layer", "random_prune"]
@@ -50,10 +53,12 @@ class Pruned:
     Args:
         kernels: The kernels that were pruned.
         skipped: The weights that were not, with the reason.
+        refit: What the refit did; None without one.
     """
 
     kernels: tuple[PrunedKernel, ...]
     skipped: tuple[Skipped, ...]
+    refit: Repaired | None = None
 
     @property
     def sparsity(self) -> float:
@@ -63,6 +68,7 @@ class Pruned:
     def __str__(self) -> str:
         lines = [f"{kernel.path} {kernel.shape}: {kernel.sparsity:.1%} zeros" for kernel in self.kernels]
         lines += [f"{entry.path}: skipped, {entry.reason}" for entry in self.skipped if entry.reason != "bias"]
+        lines += [] if self.refit is None else [str(self.refit)]
         return "\n".join([*lines, f"{self.sparsity:.2%} of {sum(k.size for k in self.kernels):,} weights are zero"])
 
 
@@ -77,6 +83,7 @@ def prune(
     layers: Sequence[LayerChoice] | None = None,
     skip: Sequence[LayerChoice] | None = None,
     per_layer: Mapping[keras.Layer | str, float] | None = None,
+    refit: Any = None,
     seed: int = 0,
 ) -> Pruned:
     """Set the weights that matter least to zero, in place and without training.
@@ -92,6 +99,8 @@ def prune(
         layers: Layers to prune instead of the default choice, which leaves out the first, the last and depthwise ones.
         skip: Layers to leave alone.
         per_layer: Sparsities of their own for some layers.
+        refit: Samples of what the model is used on, without labels: anything `fit` takes. The weights that are left
+            then make up for those that are gone, layer by layer in closed form; see `tfprune.refit`.
         seed: Seed of criteria that draw random numbers.
 
     Returns:
@@ -110,12 +119,34 @@ def prune(
     pattern = granularities.get(granularity)
     rule = Rule(criteria.get(criterion), pattern, scopes.get(scope), seed)
     check_amount(amount, threshold, pattern.max_sparsity)
-    if isinstance(pattern, Filter | Depth) and isinstance(model, keras.Model):
-        if amount is None:
-            raise InputError("A threshold is for weights; give the amount of channels or residual blocks to remove.")
-        return apply_source(make_source(model, rule, layers=layers, skip=skip, per_layer=per_layer), amount)
-    selection = select(model, layers=layers, skip=skip, per_layer=per_layer, granularity=pattern)
-    return apply_once(rule, selection, amount, threshold)
+    channels = isinstance(pattern, Filter | Depth) and isinstance(model, keras.Model)
+    if channels and amount is None:
+        raise InputError("A threshold is for weights; give the amount of channels or residual blocks to remove.")
+    repair = None if refit is None else Repair(model, refit)
+    if channels and amount is not None:
+        done = apply_source(make_source(model, rule, layers=layers, skip=skip, per_layer=per_layer), amount)
+    else:
+        selection = select(model, layers=layers, skip=skip, per_layer=per_layer, granularity=pattern)
+        done = apply_once(rule, selection, amount, threshold)
+    return done if repair is None else replace(done, refit=repair.run())
+
+
+class Repair:
+    """What it takes to refit a model in place after it was pruned.
+
+    Args:
+        model: The model before it is pruned.
+        data: Samples: anything `fit` takes.
+    """
+
+    def __init__(self, model: keras.Model, data: Any) -> None:
+        self.samples = Unlabelled(model, data).samples
+        self.graph = trace(model)
+        self.teacher = Network(self.graph)
+
+    def run(self) -> Repaired:
+        """Refit the model as it is now."""
+        return refit_zeros(self.graph, self.teacher, self.samples)
 
 
 def prune_layer(

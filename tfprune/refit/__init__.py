@@ -4,7 +4,7 @@ from tfprune.refit.forms import Form, register_form
 from tfprune.refit.layerwise import LayerFit, LayerwiseRefit
 from tfprune.refit.network import Network
 from tfprune.refit.products import DenseForm, EinsumDenseForm
-from tfprune.refit.repair import Repaired, cut_and_refit, split
+from tfprune.refit.repair import Repaired, cut_and_refit, refit_zeros, split
 from tfprune.refit.selection import Curve, Selection
 from tfprune.refit.windowed import ConvolutionForm, DepthwiseForm, SeparableForm, TransposedConvolutionForm
 
@@ -23,6 +23,7 @@ __all__ = [
     "SeparableForm",
     "TransposedConvolutionForm",
     "cut_and_refit",
+    "refit_zeros",
     "register_form",
     "split",
 ]

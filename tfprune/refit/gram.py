@@ -13,6 +13,11 @@ Array = NDArray[Any]
 WIDE = 6000
 """Of more inputs than this the rows are kept, and not the square matrix of their moments."""
 
+SMALL_ENOUGH = 1e-6
+"""Conjugate gradients end when what is left is this part of what there was."""
+
+MOST_STEPS = 200
+
 
 class Gram:
     """Sums over rows from which the best matrix of a linear layer follows, for each of its blocks.
@@ -84,7 +89,7 @@ class Gram:
         added[:, : self.inputs] = np.maximum(self.ridge * scale, 1e-12)
         return added
 
-    def solve(self, matrix: Array, bias: Array) -> tuple[Array, Array]:
+    def solve(self, matrix: Array, bias: Array, free: Array | None = None) -> tuple[Array, Array]:
         """Return the matrix and bias that come nearest to the targets; what the rows don't tell stays as it was.
 
         Minimises `Σ ‖x @ M + b − t‖² + λ ‖M − matrix‖²`.
@@ -92,10 +97,18 @@ class Gram:
         Args:
             matrix: Float (blocks, inputs, outputs), as it is.
             bias: Float (blocks, outputs), as it is.
+            free: Which weights may change, bool (blocks, inputs, outputs); all by default. The bias of an output may
+                change if one of its weights may.
         """
         start = self._start(matrix, bias)
         missing = self.products - self._times(start)
-        found = start + (self._solve_wide(missing) if self.wide else np.linalg.solve(self.ridged, missing))
+        if free is not None:
+            change = self._solve_some(missing, self._start(free, np.asarray(free.any(axis=1))))
+        elif self.wide:
+            change = self._solve_wide(missing)
+        else:
+            change = np.linalg.solve(self.ridged, missing)
+        found = start + change
         return found[:, : self.inputs], found[:, self.inputs] if self.intercept else bias
 
     def error(self, matrix: Array, bias: Array) -> Array:
@@ -134,3 +147,29 @@ class Gram:
         right = missing / self._added()[:, :, None]
         inner = np.eye(p.shape[1]) + scaled @ p.transpose(0, 2, 1)
         return right - scaled.transpose(0, 2, 1) @ np.linalg.solve(inner, p @ right)
+
+    def _solve_some(self, missing: Array, free: Array) -> Array:
+        """Solve for some of the weights of each output, by conjugate gradients for all outputs at once.
+
+        What is free differs between outputs, and so do the systems; each product with the moments serves all of them.
+        """
+        added = self._added()[:, :, None]
+        squares = sum((np.square(x, dtype=np.float64).sum(axis=1) for x in self.kept), np.zeros(added.shape[:2]))
+        diagonal = (squares if self.wide else np.einsum("bii->bi", self.moments))[:, :, None] + added
+        change = np.zeros_like(missing)
+        left = np.where(free, missing, 0.0)
+        scaled = left / diagonal
+        step, size = scaled, (left * scaled).sum(axis=1, keepdims=True)
+        enough = SMALL_ENOUGH**2 * size
+        for _ in range(MOST_STEPS):
+            if (size <= enough).all():
+                break
+            turned = np.where(free, self._times(step) + added * step, 0.0)
+            along = (step * turned).sum(axis=1, keepdims=True)
+            length = np.divide(size, along, out=np.zeros_like(size), where=(along > 0) & (size > enough))
+            change += length * step
+            left -= length * turned
+            scaled = left / diagonal
+            before, size = size, (left * scaled).sum(axis=1, keepdims=True)
+            step = scaled + np.divide(size, before, out=np.zeros_like(size), where=before > 0) * step
+        return change

@@ -62,6 +62,7 @@ class LayerwiseRefit:
         samples: The model's inputs, an array for each.
         ridge: How much a change of weights costs, relative to the mean square of the inputs; None chooses for each
             layer what is best on one in eight of the rows, and leaves a layer as it is where nothing is better.
+        keep_zeros: Whether weights that are zero stay so, as in a network that was pruned weight by weight.
         **storing: `batch`, `memory`, `rows`, `seed`, as for `Store`.
     """
 
@@ -74,6 +75,7 @@ class LayerwiseRefit:
         samples: Sequence[Array],
         *,
         ridge: float | None = None,
+        keep_zeros: bool = False,
         **storing: Any,
     ) -> None:
         self.graph = graph
@@ -81,6 +83,7 @@ class LayerwiseRefit:
         self.teacher = teacher
         self.student = student
         self.ridge = ridge
+        self.keep_zeros = keep_zeros
         self.sites = [site for site in find_sites(graph) if site.alone]
         self.store = Store(graph, [teacher, student], samples, **storing)
         self._pending = {site.position for site in self.sites}
@@ -105,24 +108,27 @@ class LayerwiseRefit:
             seen.add(x[:, :end], targets[:, :end])
             if held:
                 unseen.add(x[:, end:], targets[:, end:])
-        ridge, useful = self.choose_ridge(seen, unseen, start)
+        free = start[0] != 0 if self.keep_zeros and (start[0] == 0).any() else None
+        ridge, useful = self.choose_ridge(seen, unseen, start, free)
         seen.take(unseen)
         seen.ridge = ridge
-        found = seen.solve(*start) if useful else start
+        found = seen.solve(*start, free) if useful else start
         spread = max(float(seen.spread().sum()), 1e-30)
         before, after = (float(seen.error(*weights).sum()) / spread for weights in (start, found))
         if after < before and np.isfinite(found[0]).all():
             self.write(site, form, *found)
         return LayerFit(site.name, seen.rows, form.size[1], before, min(after, before))
 
-    def choose_ridge(self, seen: Gram, unseen: Gram, start: tuple[Array, Array]) -> tuple[float, bool]:
+    def choose_ridge(
+        self, seen: Gram, unseen: Gram, start: tuple[Array, Array], free: Array | None
+    ) -> tuple[float, bool]:
         """Return the ridge with the least error on held-out rows, and whether it is better than no change."""
         if self.ridge is not None or not unseen.rows:
             return (STRONG_RIDGE if self.ridge is None else self.ridge), True
         errors = {}
         for ridge in RIDGES:
             seen.ridge = ridge
-            errors[ridge] = float(unseen.error(*seen.solve(*start)).sum())
+            errors[ridge] = float(unseen.error(*seen.solve(*start, free)).sum())
         best = min(errors, key=lambda ridge: errors[ridge])
         return best, errors[best] < float(unseen.error(*start).sum())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tfprune.console import track
-from tfprune.graph import Graph
+from tfprune.graph import Cut, Graph
 from tfprune.refit.forms import Array
 from tfprune.refit.layerwise import LayerFit, LayerwiseRefit
 from tfprune.refit.measure import Likeness, likeness, outputs_of
@@ -21,7 +21,7 @@ from tfprune.refit.network import Network
 from tfprune.refit.normalisation import reestimate
 from tfprune.surgery.compiled import carry_compilation, carry_optimizer
 
-__all__ = ["Repaired", "cut_and_refit", "split"]
+__all__ = ["Repaired", "cut_and_refit", "refit_zeros", "split"]
 
 MOST_HELD_OUT = 256
 
@@ -110,8 +110,47 @@ def cut_and_refit(
         **options: `ridge`, `batch`, `memory`, `rows`, `seed`, as for `LayerwiseRefit`.
     """
     cut = graph.cut(removed)
-    teacher = teacher or Network(graph)
     student = Network(graph, cut)
+    carry_compilation(graph.model, student.model)
+    if optimizer:
+        carry_optimizer(graph.model, student.model, student.built)
+    return repair(graph, cut, teacher or Network(graph), student, samples, progress=progress, **options)
+
+
+def refit_zeros(
+    graph: Graph, teacher: Network, samples: Sequence[Array], *, progress: bool = False, **options: Any
+) -> Repaired:
+    """Refit a graph's model in place after weights of it have become zero; they stay zero.
+
+    Args:
+        graph: The graph of the model.
+        teacher: A copy of the model as it was.
+        samples: The model's inputs, an array for each.
+        progress: Whether to show a progress bar.
+        **options: As for `cut_and_refit`.
+    """
+    student = Network(graph)
+    result = repair(
+        graph, graph.cut([]), teacher, student, samples, progress=progress, keep_zeros=True, **options
+    )  # fmt: skip
+    for node in graph.nodes:
+        if isinstance(node.operation, keras.Layer):
+            for old, new in zip(node.operation.weights, student.operations[id(node.operation)].weights, strict=True):
+                old.assign(new)
+    return replace(result, model=graph.model)
+
+
+def repair(
+    graph: Graph,
+    cut: Cut,
+    teacher: Network,
+    student: Network,
+    samples: Sequence[Array],
+    *,
+    progress: bool,
+    **options: Any,
+) -> Repaired:
+    """Refit a smaller network and keep of that what brings its outputs nearer on held-out samples."""
     fitted, held = split(samples)
     judged = held if len(held[0]) else fitted
     wanted = outputs_of(graph, teacher, judged)
@@ -134,13 +173,10 @@ def cut_and_refit(
         warnings.warn(
             "the refit made held-out outputs worse, so it is left out; give more samples, or such as the model is used "
             "on",
-            stacklevel=2,
+            stacklevel=3,
         )
         after, again = before, False
         assign(student.model, untouched)
-    carry_compilation(graph.model, student.model)
-    if optimizer:
-        carry_optimizer(graph.model, student.model, student.built)
     return Repaired(student.model, fits, before, after, again, len(held[0]))
 
 
