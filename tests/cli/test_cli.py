@@ -150,6 +150,13 @@ def test_filters_are_removed_and_the_rest_refitted_without_labels(folder, tmp_pa
     assert not other.exists()
     both = command(folder, "prune", "model.keras", "--out", other, "--calibrate", "x.npy", "--data", "train.npz")
     assert "without training" in both.stderr
+    zeros = ["--out", other, "--granularity", "2:4", "--calibrate", "x.npy"]
+    pruned = json.loads(succeed(folder, "prune", "model.keras", *zeros, "--json"))
+    assert 0.49 < pruned["sparsity"] <= 0.5, "not all kernels are a multiple of four wide"
+    assert pruned["refit"]["after"]["error"] < pruned["refit"]["before"]["error"]
+    assert sparsity_of(keras.models.load_model(other).get_layer("hidden")) == 0.5
+    assert "are for filters" in command(folder, "prune", "model.keras", *zeros, "--budget", "macs=0.5").stderr
+    other.unlink()
     wrong = command(folder, "prune", "model.keras", "--out", other, "--calibrate", "wrong_shape.npz")
     assert wrong.returncode != 0
     assert "shape" in wrong.stderr

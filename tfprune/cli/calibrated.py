@@ -1,4 +1,4 @@
-"""`tfprune prune --calibrate`: filters go and what is left is refitted, on samples without labels."""
+"""`tfprune prune --calibrate`: what is left after pruning is refitted, on samples without labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tfprune.files import atomic_path
 if TYPE_CHECKING:
     from tfprune.cost import Budget
 
-__all__ = ["run_calibrated"]
+__all__ = ["run_calibrated", "run_zeros"]
 
 DEFAULT_SPARSITY = 0.5
 
@@ -60,6 +60,50 @@ def run_calibrated(
     for line in plan.unlabelled.accuracies(model, result.model) if plan.unlabelled is not None else ():
         print(line)
     print(f"tfprune: wrote {out}")
+
+
+def run_zeros(
+    path: Path,
+    samples_file: Path,
+    out: Path,
+    sparsity: float | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    **choices: Any,
+) -> None:
+    """Set weights of a model to zero, refit the rest, write it and say what that did.
+
+    Args:
+        path: The .keras file.
+        samples_file: An .npz or .npy file with samples.
+        out: The .keras file to write.
+        sparsity: The fraction that goes; by default what suits the granularity.
+        dry_run: Whether to write nothing.
+        as_json: Whether to print JSON.
+        **choices: As for `tfprune.prune`.
+    """
+    data = load_samples(samples_file)
+    model = load_model(path, compile_model=True)
+    from tfprune import granularity as granularities
+    from tfprune.pruning import prune
+    from tfprune.surgery import shrink
+
+    pattern = granularities.get(choices["granularity"])
+    done = prune(model, pattern.default_sparsity if sparsity is None else sparsity, refit=data, **choices)
+    made = shrink(model) if isinstance(pattern, granularities.Filter | granularities.Depth) else model
+    if not dry_run:
+        with atomic_path(out) as temporary:
+            made.save(temporary)
+    told = None if dry_run else str(out)
+    if as_json:
+        refit = None if done.refit is None else done.refit.to_dict()
+        print_json({"out": told, "sparsity": done.sparsity, "refit": refit})
+        return
+    if done.refit is not None:
+        console().print(done.refit.table())
+    print(done)
+    print("tfprune: nothing is written" if told is None else f"tfprune: wrote {told}")
 
 
 def load_samples(path: Path) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tfprune.cli.app import AsJson, Overwrite, app, print_json
-from tfprune.cli.calibrated import run_calibrated
+from tfprune.cli.calibrated import run_calibrated, run_zeros
 from tfprune.cli.inputs import load_arrays, load_model, parse_budget, parse_granularity
 from tfprune.console import console
 from tfprune.errors import InputError
@@ -40,7 +40,9 @@ def prune(
     ] = None,
     calibrate: Annotated[
         Path | None,
-        typer.Option(help="Remove filters and refit what is left, no labels, no training: .npz with x (y is printed)."),
+        typer.Option(
+            help="Prune and refit what is left, no labels, no training: .npz with x; with y, accuracy is shown."
+        ),
     ] = None,
     samples: Annotated[int, typer.Option(help="Samples used at most, with --calibrate.")] = 1024,
     criterion: Annotated[str | None, typer.Option(help="magnitude, l2 or random; with --calibrate obs.")] = None,
@@ -82,8 +84,17 @@ def prune(
         raise InputError("Both --budget and --sparsity are given; give one of them.")
     granularity = granularity or ("weight" if bounds is None and calibrate is None else "filter")
     if calibrate is not None:
-        if granularity != "filter" or data is not None:
-            raise InputError("--calibrate removes filters without training: leave out --data and other granularities.")
+        if data is not None:
+            raise InputError("--calibrate prunes without training, --data while training: give one of them.")
+        if granularity != "filter":
+            if bounds is not None or round_to != 1 or min_channels != 1:
+                raise InputError(f"--budget, --round-to and --min-channels are for filters, not {granularity}.")
+            run_zeros(
+                model, calibrate, out, sparsity, dry_run=dry_run, as_json=as_json,
+                criterion=criterion or "magnitude", granularity=parse_granularity(granularity),
+                scope=scope or "layer", layers=layer or None, skip=skip or None, seed=seed,
+            )  # fmt: skip
+            return
         run_calibrated(
             model, calibrate, out, bounds if bounds is not None else sparsity, dry_run=dry_run, as_json=as_json,
             samples=samples, criterion=criterion, scope=scope, layers=layer or None, skip=skip or None,
