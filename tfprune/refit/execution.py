@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from keras import tree
@@ -10,22 +11,33 @@ from keras import tree
 __all__ = ["call_of", "run"]
 
 
-def run(wanted: Sequence[Any], given: Mapping[int, Any]) -> list[Any]:
+def run(wanted: Sequence[Any], given: Mapping[int, Any], anew: Callable[[Any], bool] | None = None) -> list[Any]:
     """Return the values of symbolic tensors.
 
-    The model's layers are called as they are, in inference mode; nothing is recorded in them.
+    The model's layers are called as they are, in inference mode; nothing is recorded in them. What no later call needs
+    is let go.
 
     Args:
         wanted: Symbolic tensors.
         given: Values of symbolic tensors that they follow from, by `id`.
+        anew: Says of an operation whether it is called as in training; none is by default.
     """
     values = dict(given)
-    for node in calls(wanted, values):
+    order = calls(wanted, values)
+    uses = Counter(id(argument) for node in order for argument in node.input_tensors)
+    uses.update(map(id, wanted))
+    for node in order:
         args, kwargs = node.arguments.fill_in(values)
         if "training" in kwargs:
             kwargs["training"] = False
+        if anew is not None and anew(node.operation):
+            kwargs = {**kwargs, "training": True}
         outputs = tree.flatten(node.operation(*args, **kwargs))
         values.update({id(symbol): value for symbol, value in zip(node.outputs, outputs, strict=True)})
+        for argument in node.input_tensors:
+            uses[id(argument)] -= 1
+            if not uses[id(argument)]:
+                values.pop(id(argument), None)
     return [values[id(symbol)] for symbol in wanted]
 
 

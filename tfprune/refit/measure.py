@@ -10,7 +10,7 @@ from keras import tree
 
 from tfprune.graph import Graph
 from tfprune.refit.forms import Array
-from tfprune.refit.network import Network
+from tfprune.refit.network import Network, batch_for
 
 __all__ = ["Likeness", "likeness", "outputs_of"]
 
@@ -34,8 +34,9 @@ class Likeness:
         return f"outputs differ by {self.error:.2%} of their variance{same}"
 
 
-def outputs_of(graph: Graph, network: Network, samples: Sequence[Array], batch: int = 128) -> list[Array]:
+def outputs_of(graph: Graph, network: Network, samples: Sequence[Array]) -> list[Array]:
     """Return a network's outputs on samples."""
+    batch = tree.flatten(graph.trace.inputs)[0].shape[0] or batch_for(graph)
     inputs = [tensor.index for tensor in tree.flatten(graph.trace.inputs)]
     wanted = [tensor.index for tensor in tree.flatten(graph.trace.outputs)]
     parts = [

@@ -15,8 +15,9 @@ from tfprune.refit.forms import Array
 from tfprune.refit.sites import Site
 from tfprune.surgery.rebuild import Rebuilt
 
-__all__ = ["Network"]
+__all__ = ["Network", "batch_for"]
 
+BATCH_BYTES = 2**26
 SMALL_SLOPE = 1e-2
 """Channels with a scale smaller than this part of the largest can't make up for what a shortcut lacks."""
 
@@ -106,3 +107,10 @@ class Network:
 
     def _known(self, given: Mapping[int, Any]) -> dict[int, Any]:
         return {id(self.tensors[index]): value for index, value in given.items()}
+
+
+def batch_for(graph: Graph, most: int = 128) -> int:
+    """Return how many samples to compute at once: so many that no tensor of the graph takes more than 64 MB."""
+    tensors = [x for node in graph.nodes for x in node.results if x.shape]
+    largest = max((int(np.prod([size or 1 for size in x.shape[1:]], dtype=np.int64)) for x in tensors), default=1)
+    return int(np.clip(BATCH_BYTES // (4 * largest), 1, most))

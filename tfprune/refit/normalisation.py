@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from keras import layers, tree
 
-from tfprune.refit.execution import calls
+from tfprune.refit.execution import run
 from tfprune.refit.forms import Array
 from tfprune.refit.network import Network
 
@@ -43,12 +43,7 @@ def reestimate(network: Network, inputs: Sequence[int], samples: Sequence[Array]
             given = [array[start : start + batch] for array in samples]
             values = {id(network.tensors[index]): array for index, array in zip(inputs, given, strict=True)}
             weights.append(len(given[0]))
-            for node in calls(outputs, values):
-                args, kwargs = node.arguments.fill_in(values)
-                if isinstance(node.operation, layers.BatchNormalization):
-                    kwargs = {**kwargs, "training": True}
-                made = tree.flatten(node.operation(*args, **kwargs))
-                values.update({id(symbol): value for symbol, value in zip(node.outputs, made, strict=True)})
+            run(outputs, values, lambda operation: isinstance(operation, layers.BatchNormalization))
             for norm in norms:
                 sums[id(norm)].append(np.stack([norm.moving_mean.numpy(), norm.moving_variance.numpy()]))
         found = {key: np.average(parts, axis=0, weights=weights) for key, parts in sums.items()}

@@ -17,7 +17,7 @@ from tfprune.graph import Cut, Graph
 from tfprune.refit.forms import Array
 from tfprune.refit.layerwise import LayerFit, LayerwiseRefit
 from tfprune.refit.measure import Likeness, likeness, outputs_of
-from tfprune.refit.network import Network
+from tfprune.refit.network import Network, batch_for
 from tfprune.refit.normalisation import reestimate
 from tfprune.surgery.compiled import carry_compilation, carry_optimizer
 
@@ -162,7 +162,7 @@ def repair(
     inputs = [tensor.index for tensor in tree.flatten(graph.trace.inputs)]
     refitted = [weight.numpy() for weight in student.model.weights]
     after = likeness(wanted, outputs_of(graph, student, judged))
-    again = reestimate(student, inputs, fitted)
+    again = reestimate(student, inputs, fitted, batch_for(graph))
     anew = likeness(wanted, outputs_of(graph, student, judged)) if again else after
     if again and anew.error < after.error:
         after = anew

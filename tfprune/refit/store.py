@@ -11,7 +11,7 @@ from keras import tree
 
 from tfprune.graph import Graph
 from tfprune.refit.forms import Array, Places, find_form
-from tfprune.refit.network import Network
+from tfprune.refit.network import Network, batch_for
 from tfprune.refit.sites import Site
 
 __all__ = ["Store"]
@@ -30,7 +30,7 @@ class Store:
         graph: The graph.
         networks: Networks with the graph's tensors.
         samples: The model's inputs, an array for each.
-        batch: How many samples are computed at once.
+        batch: How many samples are computed at once; None for as many as take little memory.
         memory: Bytes that it may hold, for all networks together.
         rows: How many rows a layer is seen with, as a multiple of its inputs, where there are so many.
         seed: Seed of the choice of these rows.
@@ -42,8 +42,8 @@ class Store:
         networks: Sequence[Network],
         samples: Sequence[Array],
         *,
-        batch: int = 128,
-        memory: int = 2**31,
+        batch: int | None = None,
+        memory: int = 2**30,
         rows: float = 30.0,
         seed: int = 0,
     ) -> None:
@@ -53,7 +53,7 @@ class Store:
         self._rows = rows
         self._rng = np.random.default_rng(seed)
         inputs = tree.flatten(graph.trace.inputs)
-        self.batch = inputs[0].shape[0] or batch
+        self.batch = inputs[0].shape[0] or batch or batch_for(graph)
         self._inputs = [tensor.index for tensor in inputs]
         given = dict(zip(self._inputs, samples, strict=True))
         self._held = [dict(given) for _ in networks]
