@@ -173,7 +173,7 @@ def repair(
         warnings.warn(
             "the refit made held-out outputs worse, so it is left out; give more samples, or such as the model is used "
             "on",
-            stacklevel=3,
+            stacklevel=4,
         )
         after, again = before, False
         assign(student.model, untouched)
@@ -193,5 +193,5 @@ def warn_of_few(fits: Sequence[LayerFit]) -> None:
         warnings.warn(
             f"{len(few)} of {len(fits)} layers have more unknowns than rows ({few[0].name}: {few[0].inputs} and "
             f"{few[0].rows}); their weights stay near what they were. Give more samples.",
-            stacklevel=3,
+            stacklevel=5,
         )
