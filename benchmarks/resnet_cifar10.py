@@ -152,6 +152,13 @@ def tuned(results: list[dict[str, Any]]) -> str:
     return f"\n\nRefitted, then fine-tuned with labels on 4,000 images:\n\n{markdown(headers, rows)}"
 
 
+def certainty(content: dict[str, Any]) -> str:
+    """Return how far accuracies may be off because there are only so many test images."""
+    right = max(content["dense"].values()) / 100
+    half = 196 * (right * (1 - right) / content["tested"]) ** 0.5
+    return f"Tested on {content['tested']:,} images: ± {half:.1f} points at {right:.1%} (95 %)."
+
+
 def times(results: list[dict[str, Any]]) -> str:
     """Return what the default takes."""
     rows = [
@@ -185,6 +192,7 @@ def main() -> None:
     for network in networks:
         model = keras.models.load_model(arguments.data_dir / f"{network}.keras")
         content["dense"][network] = images.accuracy(model)
+        content["tested"] = len(images.y_test)
         for method in ["obs, greedy"] if arguments.quick else arguments.methods:
             for ratio in (2.1,) if arguments.quick else RATIOS:
                 for seed in SEEDS.get(method, (0,)):
@@ -200,7 +208,8 @@ def main() -> None:
                     write_json(path, content)
                     print({**key, **{k: result[k] for k in ("ratio", "cut", "refitted", "tuned")}}, flush=True)
     results = content["results"]
-    text = f"{table(results, content['dense'])}{tuned(results)}\n\nTime, {content['samples']} images: {times(results)}"
+    parts = [table(results, content["dense"]) + tuned(results), certainty(content)]
+    text = "\n\n".join([*parts, f"Time, {content['samples']} images: {times(results)}"])
     report(path, content, text)
 
 

@@ -10,7 +10,7 @@ from refit.zoo import MODELS
 import tfprune
 from tfprune.graph import trace
 from tfprune.refit import LayerwiseRefit, Network, cut_and_refit
-from tfprune.refit.selection import channel_rows, form_of_layer
+from tfprune.refit.selection import channel_rows
 from tfprune.refit.sites import find_sites
 
 
@@ -35,7 +35,7 @@ def doubled(make):
     graph = trace(model)
     reads = {}
     for site in find_sites(graph):
-        reads.setdefault(id(form_of_layer(site).kernel), []).append(site)
+        reads.setdefault(id(site.form.kernel), []).append(site)
     for group in graph.prunable:
         half = group.size // 2
         for entry in group.slices:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Form", "find_form", "register_form"]
+__all__ = ["Form", "find_form", "form_of", "register_form"]
 
 Array = NDArray[Any]
 Places = NDArray[np.int64]
@@ -132,6 +132,14 @@ def find_form(layer: Any) -> Form | None:
         if cls in forms:
             return forms[cls](layer) if getattr(cls, "call", None) is type(layer).call else None
     return None
+
+
+def form_of(layer: Any) -> Form:
+    """Return the linear form of a layer that has one."""
+    form = find_form(layer)
+    if form is None:
+        raise RuntimeError(f"{layer.name} has no linear form")
+    return form
 
 
 def product(sizes: Any) -> int:

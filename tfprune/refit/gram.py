@@ -79,12 +79,14 @@ class Gram:
         found: Array = self.moments + added[:, :, None] * np.eye(added.shape[1])
         return found
 
+    def _squares(self) -> Array:
+        """Return the sum of squares of each input, (blocks, inputs); that of a bias is the number of rows."""
+        if not self.wide:
+            return np.einsum("bii->bi", self.moments)
+        return np.sum([np.square(x, dtype=np.float64).sum(axis=1) for x in self.kept], axis=0)
+
     def _added(self) -> Array:
-        if self.wide:
-            squares = sum(np.square(x, dtype=np.float64).sum(axis=1) for x in self.kept)[:, : self.inputs]
-        else:
-            squares = np.einsum("bii->bi", self.moments)[:, : self.inputs]
-        scale = squares.mean(axis=1, keepdims=True)
+        scale = self._squares()[:, : self.inputs].mean(axis=1, keepdims=True)
         added = np.full(self.products.shape[:2], 1e-9 * max(self.rows, 1))
         added[:, : self.inputs] = np.maximum(self.ridge * scale, 1e-12)
         return added
@@ -154,8 +156,7 @@ class Gram:
         What is free differs between outputs, and so do the systems; each product with the moments serves all of them.
         """
         added = self._added()[:, :, None]
-        squares = sum((np.square(x, dtype=np.float64).sum(axis=1) for x in self.kept), np.zeros(added.shape[:2]))
-        diagonal = (squares if self.wide else np.einsum("bii->bi", self.moments))[:, :, None] + added
+        diagonal = self._squares()[:, :, None] + added
         change = np.zeros_like(missing)
         left = np.where(free, missing, 0.0)
         scaled = left / diagonal

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tfprune.graph import Graph
 from tfprune.graph.cut import Cut
-from tfprune.refit.forms import Array, Form, Places, find_form
+from tfprune.refit.forms import Array, Form, Places, form_of
 from tfprune.refit.gram import Gram
 from tfprune.refit.network import Network
 from tfprune.refit.sites import Site, find_sites
@@ -98,7 +98,7 @@ class LayerwiseRefit:
 
     def fit(self, site: Site) -> LayerFit:
         """Refit one layer."""
-        form = form_of(self.student, site)
+        form = form_of(self.student.layer(site))
         start = form.weights.astype(np.float64), form.offsets.astype(np.float64)
         intercept = form.bias is not None or site.norm is not None
         seen, unseen = (Gram(*form.size, intercept=intercept) for _ in range(2))
@@ -134,7 +134,7 @@ class LayerwiseRefit:
 
     def examples(self, site: Site, form: Form) -> Iterator[tuple[Array, Array]]:
         """Yield what a layer of the smaller network gets, and what it should make of that."""
-        whole = form_of(self.teacher, site)
+        whole = form_of(self.teacher.layer(site))
         numbers = output_numbers(site, form, self.cut)
         scale = self.scale(site)
         slope = self.student.slope(site) if self.is_correctable(site) else None
@@ -155,10 +155,7 @@ class LayerwiseRefit:
     ) -> Array:
         """Return what a layer has to add so that the sum it goes into is what it was."""
         missing: Any = sum(self.left(tensor, given[tensor.index]) - own[tensor.index] for tensor in site.others)
-        missing = missing / slope
-        if site.part == "layer":
-            missing = missing.reshape(-1, *missing.shape[2:])
-        return form.targets(np.ascontiguousarray(missing), places)
+        return form.targets(np.ascontiguousarray(site.by_sample(missing / slope)), places)
 
     def write(self, site: Site, form: Form, matrix: Array, bias: Array) -> None:
         """Give a layer its new weights; a bias that it has none for goes into the normalisation after it."""
@@ -184,10 +181,7 @@ class LayerwiseRefit:
 
     def scale(self, site: Site) -> float:
         """Return what surgery multiplies a layer's weights with, as for queries whose heads have become smaller."""
-        form, rule = find_form(site.layer), site.node.rule
-        if form is None or rule is None:
-            return 1.0
-        return float(rule.weights(site.node, self.cut, form.kernel, np.ones(1))[0])
+        return float(site.node.rule.weights(site.node, self.cut, site.form.kernel, np.ones(1))[0])
 
     def left(self, tensor: Any, values: Array) -> Array:
         """Return what the smaller network has of a tensor of the whole one."""
@@ -197,19 +191,9 @@ class LayerwiseRefit:
         return values
 
 
-def form_of(network: Network, site: Site) -> Form:
-    """Return the linear form of the layer of a site."""
-    form = find_form(network.layer(site))
-    if form is None:
-        raise RuntimeError(f"{site.name} has lost its linear form")
-    return form
-
-
 def output_numbers(site: Site, form: Form, cut: Cut) -> NDArray[np.int64]:
     """Return the number of each output of a smaller layer among those of the whole one, int64 (blocks, outputs)."""
-    whole = find_form(site.layer)
-    if whole is None:
-        raise RuntimeError(f"{site.name} has lost its linear form")
+    whole = site.form
     found: NDArray[np.int64] = form.matrix(cut.slice(whole.kernel, whole.numbers()))[:, 0]
     return found
 

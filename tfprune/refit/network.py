@@ -18,6 +18,8 @@ from tfprune.surgery.rebuild import Rebuilt
 __all__ = ["Network", "batch_for"]
 
 BATCH_BYTES = 2**26
+"""The most that one tensor of a batch takes."""
+
 SMALL_SLOPE = 1e-2
 """Channels with a scale smaller than this part of the largest can't make up for what a shortcut lacks."""
 
@@ -61,14 +63,11 @@ class Network:
 
     def feed(self, site: Site, given: Mapping[int, Any]) -> tuple[Array, tuple[int, ...]]:
         """Return what the linear layer of a site gets, and the shape of what it makes of it."""
-        source, result = site.node.inputs[0], site.result
-        if site.part is None:
-            x = np.asarray(given[source.index])
-            return x, (len(x), *(size or 1 for size in self.shape(result.index)[1:]))
-        if site.part == "layer":  # of a TimeDistributed: each step is a sample
-            x = np.asarray(given[source.index])
-            shape = self.shape(result.index)
-            return x.reshape(-1, *x.shape[2:]), (x.shape[0] * x.shape[1], *(size or 1 for size in shape[2:]))
+        if site.part in (None, "layer"):
+            x = np.asarray(given[site.node.inputs[0].index])
+            shape = self.shape(site.result.index)[2 if site.part else 1 :]
+            x = site.by_sample(x)
+            return x, (len(x), *(size or 1 for size in shape))
         return self._watch(site, given)
 
     def slope(self, site: Site) -> Array:

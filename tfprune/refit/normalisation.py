@@ -34,7 +34,7 @@ def reestimate(network: Network, inputs: Sequence[int], samples: Sequence[Array]
     outputs = list(tree.flatten(network.model.outputs))
     sums: dict[int, list[Array]] = {id(norm): [] for norm in norms}
     momenta = [norm.momentum for norm in norms]
-    before = {id(norm): np.stack([norm.moving_mean.numpy(), norm.moving_variance.numpy()]) for norm in norms}
+    found = {id(norm): np.stack([norm.moving_mean.numpy(), norm.moving_variance.numpy()]) for norm in norms}
     weights = []
     try:
         for norm in norms:
@@ -47,9 +47,6 @@ def reestimate(network: Network, inputs: Sequence[int], samples: Sequence[Array]
             for norm in norms:
                 sums[id(norm)].append(np.stack([norm.moving_mean.numpy(), norm.moving_variance.numpy()]))
         found = {key: np.average(parts, axis=0, weights=weights) for key, parts in sums.items()}
-    except BaseException:
-        found = before
-        raise
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

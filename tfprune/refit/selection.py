@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfprune.graph import ChannelGroup, Graph, Slice
-from tfprune.refit.forms import Array, find_form
+from tfprune.refit.forms import Array, form_of
 from tfprune.refit.gram import Gram
-from tfprune.refit.layerwise import form_of
 from tfprune.refit.network import Network
 from tfprune.refit.obs import Reader, removal_order
 from tfprune.refit.sites import Site, find_sites
@@ -70,7 +69,7 @@ class Selection:
         self.groups = {group.name: group for group in groups}
         by_kernel: dict[int, list[Site]] = defaultdict(list)
         for site in self.sites:
-            by_kernel[id(form_of_layer(site).kernel)].append(site)
+            by_kernel[id(site.form.kernel)].append(site)
         self.read: dict[str, list[tuple[Site, NDArray[np.int64]]]] = {}
         for group in groups:
             found = [
@@ -116,7 +115,7 @@ class Selection:
 
     def look(self, site: Site) -> Reader:
         """Return what is known of a layer: the moments of its inputs, and its matrix with scaled outputs."""
-        form = form_of(self.network, site)
+        form = form_of(self.network.layer(site))
         gram = Gram(*form.size, intercept=True, ridge=self.ridge)
         matrix = np.concatenate([form.weights, np.zeros_like(form.weights[:, :1])], axis=1).astype(np.float64)
         slope = self.network.slope(site) if site.total is not None else None
@@ -131,15 +130,13 @@ class Selection:
             if site.total is None:
                 made = rows @ matrix[:, :-1]
             else:
-                total = given[site.total.results[0].index]
-                made = form.targets(total.reshape(-1, *total.shape[2:]) if site.part == "layer" else total, places)
+                made = form.targets(site.by_sample(given[site.total.results[0].index]), places)
             made = made.astype(np.float64)
             sums += [np.full(sums[0].shape, made.shape[1]), made.sum(axis=1), np.square(made).sum(axis=1)]
         variance = float((sums[2] / sums[0] - (sums[1] / sums[0]) ** 2).sum())
         scale = np.full(form.size[::2], 1 / np.sqrt(max(variance, 1e-30)))
         if slope is not None:
-            each = np.where(np.isinf(slope), 0.0, slope)
-            each = each.reshape(-1, *each.shape[2:]) if site.part == "layer" else each
+            each = site.by_sample(np.where(np.isinf(slope), 0.0, slope))
             scale = scale * np.abs(form.targets(each, np.zeros(1, np.int64))[:, 0])
         return Reader(gram, matrix * scale[:, None])
 
@@ -149,18 +146,13 @@ def is_kernel(entry: Slice) -> bool:
     return entry.role == "input" and "kernel" in entry.variable.name
 
 
-def form_of_layer(site: Site) -> Any:
-    """Return the linear form of a site's layer in the graph's model."""
-    return find_form(site.layer)
-
-
 def channel_rows(site: Site, axis: int, positions: NDArray[np.int64]) -> NDArray[np.int64] | None:
     """Return which rows of a layer's matrix read each channel, int64 (channels, rows); None if none does.
 
     Channels along an axis that makes outputs are not read, and neither are those that are blocks: they go with all that
     is in the block.
     """
-    form = form_of_layer(site)
+    form = site.form
     shape = form.kernel.shape
     along = np.arange(shape[axis]).reshape([-1 if other == axis else 1 for other in range(len(shape))])
     matrix = form.matrix(np.broadcast_to(along, shape))

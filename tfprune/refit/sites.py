@@ -11,7 +11,7 @@ from keras import layers, tree
 
 from tfprune.graph import Graph
 from tfprune.graph.node import Node, Tensor
-from tfprune.refit.forms import find_form
+from tfprune.refit.forms import Array, Form, find_form, form_of
 
 __all__ = ["Site", "find_sites"]
 
@@ -61,6 +61,15 @@ class Site:
     def layer(self) -> Any:
         """The linear layer, in the graph's model."""
         return self.node.operation if self.part is None else getattr(self.node.operation, self.part)
+
+    @property
+    def form(self) -> Form:
+        """Its linear form."""
+        return form_of(self.layer)
+
+    def by_sample(self, x: Array) -> Array:
+        """Return a tensor as the layer sees it: of a `TimeDistributed` each step is a sample."""
+        return x.reshape(-1, *x.shape[2:]) if self.part == "layer" else x
 
     @property
     def result(self) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from keras import tree
 
 from tfprune.graph import Graph
-from tfprune.refit.forms import Array, Places, find_form
+from tfprune.refit.forms import Array, Places, form_of
 from tfprune.refit.network import Network, batch_for
 from tfprune.refit.sites import Site
 
@@ -118,11 +118,10 @@ class Store:
             inputs: How many inputs its matrix has.
             network: The network in which it is.
         """
-        form = find_form(network.layer(site))
         x, y = (network.shape(tensor.index) for tensor in (site.node.inputs[0], site.result))
         if site.part == "layer":
             x, y = (None, *x[2:]), (None, *y[2:])
-        count = 1 if form is None else form.count(x, y)
+        count = form_of(network.layer(site)).count(x, y)
         wanted = max(math.ceil(self._rows * (inputs + 1) / self.count), LEAST_PLACES)
         return np.sort(self._rng.permutation(count)[:wanted])
 

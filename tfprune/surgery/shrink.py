@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -91,27 +89,11 @@ def cut_graph(
     """
     gone = [int(label) for name, numbers in remove.items() for label in graph.group(name).labels[list(numbers)]]
     construction = Rebuilt(graph, graph.cut(gone), drop)
-    with uncollected():
-        model = construction.model()
+    model = construction.model()
     carry_compilation(graph.model, model)
     if optimizer:
         carry_optimizer(graph.model, model, construction)
     return model
-
-
-@contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Let Python not look for garbage meanwhile: what is being built is none, and each look takes longer than the last.
-
-    With it, the time to build a model grows with its size; without, faster.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def check(graph: Graph, name: str, numbers: Sequence[int]) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -125,6 +125,7 @@ def plan_filters(
     return ChannelPlan(graph, tuple(plans), allocation.costs.whole, allocation.cost(counts), curves, given)
 
 
+@dataclass(frozen=True)
 class Wanted:
     """What was asked for, checked.
 
@@ -135,11 +136,10 @@ class Wanted:
         greedy: Whether the number of channels of each group is chosen greedily.
     """
 
-    def __init__(self, criterion: Any, scope: Any, compensated: bool, greedy: bool) -> None:
-        self.criterion = criterion
-        self.scope = scope
-        self.compensated = compensated
-        self.greedy = greedy
+    criterion: Any
+    scope: Any
+    compensated: bool
+    greedy: bool
 
 
 def check_choices(budget: Any, data: Any, criterion: Any, scope: Any, per_layer: Any) -> Wanted:
