@@ -255,7 +255,8 @@ def cell(found: list[dict[str, Any]]) -> str:
     """Return the accuracy of one setting at one ratio."""
     worked = [r for r in found if r["accuracy"] is not None]
     if not worked:
-        return "crash" if found else ""
+        reasons = [reason for r in found for reason in r["crashes"].values()]
+        return "out of reach" if any(r.startswith("OutOfReachError") for r in reasons) else "crash" if found else ""
     mark = "*" if any(r["shortcut"] == "projection" for r in worked) else ""
     reached = sum(r["ratio"] for r in worked) / len(worked)
     return f"{spread([r['accuracy'] for r in worked])}{mark} ({reached:.2f}×)"
@@ -266,7 +267,8 @@ def crashes(results: list[dict[str, Any]], network: str) -> str:
     of_network = [r for r in results if r["network"] == network]
     lines = []
     for shortcut in ("padding", "projection"):
-        errors = Counter(r["crashes"][shortcut] for r in of_network if shortcut in r["crashes"])
+        said = [r["crashes"][shortcut] for r in of_network if shortcut in r["crashes"]]
+        errors = Counter(error for error in said if not error.startswith("OutOfReachError"))
         if errors:
             shown = "; ".join(f"{count} × `{error}`" for error, count in errors.most_common(4))
             lines.append(f"With the {shortcut} {errors.total()} of {len(of_network)} crashed: {shown}.")

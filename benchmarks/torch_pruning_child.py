@@ -27,8 +27,13 @@ VARIANTS = ("padding", "projection")
 
 EXAMPLE = torch.zeros(1, 3, 32, 32)
 SEARCH_STEPS = 12
+SCAN = 64
 REFRESH = 80
 """Steps of iterative pruning after which gradients are computed anew."""
+
+
+class OutOfReachError(Exception):
+    """A setting that works but can't save as much."""
 
 
 class Block(nn.Module):
@@ -284,16 +289,21 @@ def prune_at_once(
                 tried[part] = math.inf, error
         return tried[part][0]
 
+    def found(wanted: float) -> list[tuple[float, float]]:
+        return [(reached, part) for part, (reached, _) in tried.items() if wanted <= reached < math.inf]
+
     for wanted in ratios:
         low, high = 0.0, 1.0
         for _ in range(SEARCH_STEPS):
             middle = (low + high) / 2
             low, high = (middle, high) if attempt(middle) < wanted else (low, middle)
-        enough = [(reached, part) for part, (reached, _) in tried.items() if wanted <= reached < math.inf]
-        if not enough:
-            found = tried.get(high, (0, None))[1]
-            raise found if isinstance(found, Exception) else RuntimeError(f"no pruning ratio saves {wanted}x")
-        part = min(enough)[1]
+        if not found(wanted) and not isinstance(tried.get(high, (0, None))[1], Exception):
+            for index in range(1, SCAN):  # groups that would lose all channels stay whole: more may save less
+                attempt(index / SCAN)
+        if not found(wanted):
+            failed = tried.get(high, (0, None))[1]
+            raise failed if isinstance(failed, Exception) else OutOfReachError(f"no pruning ratio saves {wanted}x")
+        part = min(found(wanted))[1]
         yield wanted, tried[part][1], {"pruning_ratio": part}
 
 
@@ -307,7 +317,7 @@ def prune_in_steps(
     for wanted in ratios:
         while whole / macs(model) < wanted:
             if pruner.current_step == pruner.iterative_steps:
-                raise RuntimeError(f"ends at {whole / macs(model):.2f}x")
+                raise OutOfReachError(f"ends at {whole / macs(model):.2f}x")
             if criterion["needs"] and pruner.current_step and pruner.current_step % REFRESH == 0:
                 pruner.importance = score(model, criterion, images, samples)
             pruner.step()
