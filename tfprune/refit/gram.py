@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -68,9 +69,27 @@ class Gram:
         else:
             self.moments += turned @ x
         if targets is not None:
-            self.products += turned @ targets
-            self.energy += np.square(targets, dtype=np.float64).sum(axis=1)
+            self._aim(turned, targets)
         self.rows += x.shape[1]
+
+    def aim(self, batches: Iterable[tuple[Array, Array]]) -> Gram:
+        """Return one with the same rows and other targets.
+
+        Args:
+            batches: The rows that were added, each with its targets.
+        """
+        blocks, _, outputs = self.products.shape
+        other = Gram(blocks, self.inputs, outputs, intercept=self.intercept, ridge=self.ridge)
+        other.rows, other.moments, other.kept = self.rows, self.moments, self.kept
+        for x, targets in batches:
+            if self.intercept:
+                x = np.concatenate([x, np.ones((*x.shape[:2], 1), x.dtype)], axis=2)
+            other._aim(x.transpose(0, 2, 1), targets)
+        return other
+
+    def _aim(self, turned: Array, targets: Array) -> None:
+        self.products += turned @ targets
+        self.energy += np.square(targets, dtype=np.float64).sum(axis=1)
 
     @property
     def ridged(self) -> Array:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tfprune.graph import Graph
 from tfprune.graph.cut import Cut
-from tfprune.refit.forms import Array, Form, Places, form_of
+from tfprune.refit.forms import Array, Form
 from tfprune.refit.gram import Gram
 from tfprune.refit.network import Network
 from tfprune.refit.sites import Site, find_sites
 from tfprune.refit.store import Store
+from tfprune.refit.targets import Targets
 
 __all__ = ["LayerFit", "LayerwiseRefit"]
 
@@ -34,7 +34,8 @@ class LayerFit:
         name: Path of the layer.
         rows: How many rows it was fitted on.
         inputs: How many unknowns each of its outputs has.
-        before: Squared error of its outputs before, relative to the variance that they should have.
+        before: Squared error of its outputs before, relative to the variance that they should have. What an activation
+            cuts off in both is no error.
         after: The same after.
     """
 
@@ -54,6 +55,10 @@ class LayerwiseRefit:
     added to a shortcut, the target is corrected so that the sum is what it was. A layer without a bias lets the batch
     normalisation after it take up the mean.
 
+    Of outputs that a ReLU cuts off it does not matter by how much they are too low. So least squares are solved a few
+    times more, each time with targets that let such outputs be what they are if they stay cut off. This never raises
+    the error behind the activation (each step minimises a bound of it that is exact where it stands).
+
     Args:
         graph: The graph of the whole network.
         cut: What the smaller one has of it.
@@ -62,6 +67,7 @@ class LayerwiseRefit:
         samples: The model's inputs, an array for each.
         ridge: How much a change of weights costs, relative to the mean square of the inputs; None chooses for each
             layer what is best on one in eight of the rows, and leaves a layer as it is where nothing is better.
+        rounds: How often least squares are solved anew for layers before an activation that cuts off.
         keep_zeros: Whether weights that are zero stay so, as in a network that was pruned weight by weight.
         **storing: `batch`, `memory`, `rows`, `seed`, as for `Store`.
     """
@@ -75,6 +81,7 @@ class LayerwiseRefit:
         samples: Sequence[Array],
         *,
         ridge: float | None = None,
+        rounds: int = 2,
         keep_zeros: bool = False,
         **storing: Any,
     ) -> None:
@@ -83,6 +90,7 @@ class LayerwiseRefit:
         self.teacher = teacher
         self.student = student
         self.ridge = ridge
+        self.rounds = rounds
         self.keep_zeros = keep_zeros
         self.sites = [site for site in find_sites(graph) if site.alone]
         self.store = Store(graph, [teacher, student], samples, **storing)
@@ -98,23 +106,31 @@ class LayerwiseRefit:
 
     def fit(self, site: Site) -> LayerFit:
         """Refit one layer."""
-        form = form_of(self.student.layer(site))
+        corrected = self.is_correctable(site)
+        targets = Targets(site, self.cut, self.store, corrected=corrected, excused=self.rounds > 0)
+        form = targets.form
         start = form.weights.astype(np.float64), form.offsets.astype(np.float64)
         intercept = form.bias is not None or site.norm is not None
         seen, unseen = (Gram(*form.size, intercept=intercept) for _ in range(2))
-        for x, targets in self.examples(site, form):
-            held = x.shape[1] // HELD_OUT
-            end = x.shape[1] - held
-            seen.add(x[:, :end], targets[:, :end])
+        for rows in targets:
+            held = rows.x.shape[1] // HELD_OUT
+            end = rows.x.shape[1] - held
+            seen.add(rows.x[:, :end], rows.targets[:, :end])
             if held:
-                unseen.add(x[:, end:], targets[:, end:])
+                unseen.add(rows.x[:, end:], rows.targets[:, end:])
         free = start[0] != 0 if self.keep_zeros and (start[0] == 0).any() else None
         ridge, useful = self.choose_ridge(seen, unseen, start, free)
         seen.take(unseen)
         seen.ridge = ridge
-        found = seen.solve(*start, free) if useful else start
         spread = max(float(seen.spread().sum()), 1e-30)
+        found = seen.solve(*start, free) if useful else start
         before, after = (float(seen.error(*weights).sum()) / spread for weights in (start, found))
+        if useful and targets.bounds is not None:
+            before = float(excuse(seen, targets, start).error(*start).sum()) / spread
+            for _ in range(self.rounds):
+                aimed = excuse(seen, targets, found)
+                found = aimed.solve(*start, free)
+                after = float(aimed.error(*found).sum()) / spread
         if after < before and np.isfinite(found[0]).all():
             self.write(site, form, *found)
         return LayerFit(site.name, seen.rows, form.size[1], before, min(after, before))
@@ -131,31 +147,6 @@ class LayerwiseRefit:
             errors[ridge] = float(unseen.error(*seen.solve(*start, free)).sum())
         best = min(errors, key=lambda ridge: errors[ridge])
         return best, errors[best] < float(unseen.error(*start).sum())
-
-    def examples(self, site: Site, form: Form) -> Iterator[tuple[Array, Array]]:
-        """Yield what a layer of the smaller network gets, and what it should make of that."""
-        whole = form_of(self.teacher.layer(site))
-        numbers = output_numbers(site, form, self.cut)
-        scale = self.scale(site)
-        slope = self.student.slope(site) if self.is_correctable(site) else None
-        wanted = [tensor.index for tensor in site.node.inputs]
-        wanted += [] if slope is None else [tensor.index for tensor in site.others]
-        matrix, bias = whole.weights * scale, whole.offsets[:, None] * scale
-        for given, own in self.store.values(wanted):
-            places = self.store.places(site, form.size[1], self.student)
-            x, shape = self.student.feed(site, own)
-            right, whole_shape = self.teacher.feed(site, given)
-            targets = pick(whole.rows(right, whole_shape, places) @ matrix + bias, numbers)
-            if slope is not None:
-                targets = targets + self.correction(site, form, given, own, slope, places)
-            yield form.rows(x, shape, places), targets
-
-    def correction(
-        self, site: Site, form: Form, given: dict[int, Array], own: dict[int, Array], slope: Array, places: Places
-    ) -> Array:
-        """Return what a layer has to add so that the sum it goes into is what it was."""
-        missing: Any = sum(self.left(tensor, given[tensor.index]) - own[tensor.index] for tensor in site.others)
-        return form.targets(np.ascontiguousarray(site.by_sample(missing / slope)), places)
 
     def write(self, site: Site, form: Form, matrix: Array, bias: Array) -> None:
         """Give a layer its new weights; a bias that it has none for goes into the normalisation after it."""
@@ -179,26 +170,12 @@ class LayerwiseRefit:
             stack.extend(tensor.index for tensor in self.graph.nodes[position].inputs)
         return True
 
-    def scale(self, site: Site) -> float:
-        """Return what surgery multiplies a layer's weights with, as for queries whose heads have become smaller."""
-        return float(site.node.rule.weights(site.node, self.cut, site.form.kernel, np.ones(1))[0])
 
-    def left(self, tensor: Any, values: Array) -> Array:
-        """Return what the smaller network has of a tensor of the whole one."""
-        for axis, labels in enumerate(self.cut.axes(tensor)):
-            if labels is not None:
-                values = values.take(self.cut.kept(labels), axis=axis)
-        return values
+def excuse(gram: Gram, targets: Targets, weights: tuple[Array, Array]) -> Gram:
+    """Return a layer's moments with targets that ask of what is cut off no more than to stay so.
 
-
-def output_numbers(site: Site, form: Form, cut: Cut) -> NDArray[np.int64]:
-    """Return the number of each output of a smaller layer among those of the whole one, int64 (blocks, outputs)."""
-    whole = site.form
-    found: NDArray[np.int64] = form.matrix(cut.slice(whole.kernel, whole.numbers()))[:, 0]
-    return found
-
-
-def pick(targets: Array, numbers: NDArray[np.int64]) -> Array:
-    """Return some outputs, (blocks, rows, outputs), of those of the whole layer."""
-    flat = targets.transpose(1, 0, 2).reshape(targets.shape[1], -1)
-    return flat[:, numbers].transpose(1, 0, 2)
+    Whatever meets them best has no larger error, counted after the activation, than the given weights.
+    """
+    matrix, bias = weights
+    bounds = targets.bounds or (-np.inf, np.inf)
+    return gram.aim((rows.x, rows.excused(rows.x @ matrix + bias[:, None], bounds)) for rows in targets)

@@ -70,6 +70,14 @@ class Network:
             return x, (len(x), *(size or 1 for size in shape))
         return self._watch(site, given)
 
+    def shift(self, site: Site) -> Array:
+        """Return what enters the sum, or the activation, when a layer makes nothing, (1, …)."""
+        shape = (1, *(size or 1 for size in self.shape(site.result.index)[1:]))
+        nothing = np.zeros(shape, self.tensors[site.result.index].dtype)
+        if site.entering.index == site.result.index:
+            return nothing
+        return self.values([site.entering.index], {site.result.index: nothing})[0]
+
     def slope(self, site: Site) -> Array:
         """Return what a result is multiplied with before it is added to the shortcut, (1, …); infinite for next to 0.
 
@@ -78,11 +86,8 @@ class Network:
         shape = (1, *(size or 1 for size in self.shape(site.result.index)[1:]))
         if site.entering.index == site.result.index:
             return np.ones(shape)
-        dtype = self.tensors[site.result.index].dtype
-        zero, one = (
-            self.values([site.entering.index], {site.result.index: np.full(shape, value, dtype)})[0] for value in (0, 1)
-        )
-        found = one.astype(np.float64) - zero
+        one = np.ones(shape, self.tensors[site.result.index].dtype)
+        found = self.values([site.entering.index], {site.result.index: one})[0].astype(np.float64) - self.shift(site)
         return np.where(np.abs(found) < SMALL_SLOPE * np.abs(found).max(), np.inf, found)
 
     def _watch(self, site: Site, given: Mapping[int, Any]) -> tuple[Array, tuple[int, ...]]:

@@ -11,6 +11,7 @@ from keras import layers, tree
 
 from tfprune.graph import Graph
 from tfprune.graph.node import Node, Tensor
+from tfprune.refit.activations import Bounds, bounds_of, bounds_of_function
 from tfprune.refit.forms import Array, Form, find_form, form_of
 
 __all__ = ["Site", "find_sites"]
@@ -41,6 +42,8 @@ class Site:
         entering: The tensor that enters the sum; else the result.
         others: The other tensors of that sum.
         alone: Whether the layer is called nowhere else.
+        bounds: Where the activation cuts off that alone reads `entering`, or the sum, or is part of the layer; else
+            None.
     """
 
     node: Node = field(repr=False)
@@ -51,6 +54,7 @@ class Site:
     entering: Tensor = field(repr=False)
     others: tuple[Tensor, ...] = field(repr=False)
     alone: bool
+    bounds: Bounds | None = None
 
     @property
     def name(self) -> str:
@@ -93,7 +97,8 @@ def find_sites(graph: Graph) -> list[Site]:
         for part in parts_of(node):
             norm, total, entering, others = follow(nodes, readers, outputs, node, part, times)
             alone = times[id(node.operation)] == 1
-            sites.append(Site(node, part, position, norm, total, entering, others, alone))
+            bounds = bounds_after(nodes, readers, outputs, node, part, total.results[0] if total else entering)
+            sites.append(Site(node, part, position, norm, total, entering, others, alone, bounds))
     return sites
 
 
@@ -138,6 +143,25 @@ def follow(
         first = False
         tensor = reader.results[0]
     return norm, None, tensor, ()
+
+
+def bounds_after(
+    nodes: Sequence[Node],
+    readers: dict[int, list[int]],
+    outputs: set[int],
+    node: Node,
+    part: str | None,
+    tensor: Tensor,
+) -> Bounds | None:
+    """Return where the activation cuts off that a layer has, or that alone reads the tensor that it leads to."""
+    if part not in (None, "layer", "_output_dense") or len(node.results) != 1:
+        return None
+    last: Any = node.operation if part is None else getattr(node.operation, part)
+    own = getattr(last, "activation", None)
+    if getattr(own, "__name__", "linear") != "linear":
+        return bounds_of_function(own)
+    found = {bounds_of(nodes[reader]) for reader in readers[tensor.index]}
+    return found.pop() if len(found) == 1 and tensor.index not in outputs else None
 
 
 def along_channels(norm: Any, layer: Any, tensor: Tensor) -> bool:
