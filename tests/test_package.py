@@ -18,6 +18,7 @@ PUBLIC = {
     "InputError",
     "PruneCallback",
     "Pruner",
+    "RegularizeCallback",
     "SparsityError",
     "TFLiteExportCallback",
     "TfpruneError",
@@ -31,6 +32,7 @@ PUBLIC = {
     "granularity",
     "graph",
     "models",
+    "penalties",
     "plan_filters",
     "prune",
     "prune_filters",
@@ -91,6 +93,7 @@ def test_strategies_are_registered_and_documented():
         tfprune.schedules.Schedule,
         tfprune.criteria.Criterion,
         tfprune.granularity.Granularity,
+        tfprune.penalties.Penalty,
         tfprune.scope.Scope,
     ]
     found = 0
@@ -101,4 +104,4 @@ def test_strategies_are_registered_and_documented():
             assert keras.saving.get_registered_name(one).startswith("tfprune>"), one
             assert len(one.__doc__ or "") > 40, one
             found += 1
-    assert found >= 13
+    assert found >= 19

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         granularity,
         graph,
         models,
+        penalties,
         pruning,
         refit,
         report,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
         scope,
         surgery,
     )
-    from tfprune.callbacks import BackupAndRestore, PruneCallback, TFLiteExportCallback
+    from tfprune.callbacks import BackupAndRestore, PruneCallback, RegularizeCallback, TFLiteExportCallback
     from tfprune.cost import Budget
     from tfprune.errors import BenchmarkError, ExportError, InputError, SparsityError, TfpruneError
     from tfprune.export import ExportResult, to_tflite
@@ -55,6 +56,7 @@ MODULES = {
     "granularity",
     "graph",
     "models",
+    "penalties",
     "pruning",
     "refit",
     "report",
@@ -65,6 +67,7 @@ MODULES = {
 NAMES = {
     "BackupAndRestore": "callbacks",
     "PruneCallback": "callbacks",
+    "RegularizeCallback": "callbacks",
     "TFLiteExportCallback": "callbacks",
     "Budget": "cost",
     "BenchmarkError": "errors",
@@ -95,6 +98,7 @@ __all__ = [
     "InputError",
     "PruneCallback",
     "Pruner",
+    "RegularizeCallback",
     "SparsityError",
     "TFLiteExportCallback",
     "TfpruneError",
@@ -108,6 +112,7 @@ __all__ = [
     "granularity",
     "graph",
     "models",
+    "penalties",
     "plan_filters",
     "prune",
     "prune_filters",

@@ -37,6 +37,12 @@ assert len(copies) == 2
 assert np.array_equal(*copies)
 assert np.mean(copies[0] == 0) == 0.75, np.mean(copies[0] == 0)
 assert 0 < history["sparsity"][0] < 0.75 == history["sparsity"][-1]
+with strategy.scope():
+    model.compile(keras.optimizers.SGD(0.1), lambda y, scores: 0.0 * scores)
+before = kernel.numpy()
+model.fit(x, y, batch_size=64, verbose=0, callbacks=[tfprune.RegularizeCallback("l2", strength=0.5, verbose=0)])
+np.testing.assert_allclose(kernel.numpy(), 0.9**2 * before, rtol=1e-5)  # two steps of both devices, the penalty once
+assert model.losses == []
 print("HELD")
 """
 

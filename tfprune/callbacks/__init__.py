@@ -3,5 +3,6 @@
 from tfprune.callbacks.backup import BackupAndRestore
 from tfprune.callbacks.export import TFLiteExportCallback
 from tfprune.callbacks.prune import PruneCallback
+from tfprune.callbacks.regularize import RegularizeCallback
 
-__all__ = ["BackupAndRestore", "PruneCallback", "TFLiteExportCallback"]
+__all__ = ["BackupAndRestore", "PruneCallback", "RegularizeCallback", "TFLiteExportCallback"]

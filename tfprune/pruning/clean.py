@@ -6,14 +6,17 @@ import keras
 
 from tfprune.graph.tree import own_variables, walk
 from tfprune.pruning.mask import detach
+from tfprune.pruning.own_loss import restore_loss
+from tfprune.pruning.regularizer import detach_penalties
 
 __all__ = ["strip"]
 
 
 def strip(model: keras.Model) -> keras.Model:
-    """Take every mask off a model and give its kernels their own constraints back; the zeros stay.
+    """Take every mask and penalty off a model and give its weights their own constraints and regularisers back.
 
-    `fit` with a `PruneCallback` does this itself. It is needed after a training that was interrupted.
+    The zeros stay. `fit` with a `PruneCallback` or a `RegularizeCallback` does this itself. It is needed after a
+    training that was interrupted.
 
     Args:
         model: Any model.
@@ -26,7 +29,7 @@ def strip(model: keras.Model) -> keras.Model:
         >>> strip(model) is model
         True
     """
-    found = [detach(variable) for _, layer in walk(model) for variable in own_variables(layer)]
-    if any(found):
-        model.train_function = None  # the traced step has the masks in it
+    masks = [detach(variable) for _, layer in walk(model) for variable in own_variables(layer)]
+    if any([*masks, detach_penalties(model), restore_loss(model)]):
+        model.train_function = model.test_function = None  # the traced steps have masks and penalties in them
     return model

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from tfprune.pruning.pruner import Pruner
 from tfprune.pruning.selection import Skipped
 from tfprune.schedules import FunctionSchedule
 
-__all__ = ["describe"]
+__all__ = ["describe", "names", "skips"]
 
 COUNTED_ONLY = {"bias": "biases", "normalisation": "normalisation weights", "vector or scalar": "vectors"}
 """Reasons that nobody wants spelled out layer by layer."""
@@ -38,14 +39,19 @@ def describe(pruner: Pruner, total_steps: int | None = None) -> str:
             f"  NOTE   the schedule ends at step {schedule.end_step}, but this training has {total_steps} steps; what "
             "is missing then goes in one step at the end, with no training after it"
         )
+    return "\n".join([*lines, *skips(pruner.skipped)])
+
+
+def skips(skipped: Sequence[Skipped]) -> list[str]:
+    """Return a line for each reason why weights are left alone."""
     by_reason: dict[str, list[Skipped]] = defaultdict(list)
-    for entry in pruner.skipped:
+    for entry in skipped:
         by_reason[entry.reason].append(entry)
-    lines += [
+    lines = [
         f"  skips  {names([e.path for e in es])}: {why}" for why, es in by_reason.items() if why not in COUNTED_ONLY
     ]
     counted = [f"{len(es)} {COUNTED_ONLY[why]}" for why, es in by_reason.items() if why in COUNTED_ONLY]
-    return "\n".join([*lines, *([f"  skips  {', '.join(counted)}"] if counted else [])])
+    return [*lines, *([f"  skips  {', '.join(counted)}"] if counted else [])]
 
 
 def names(paths: list[str]) -> str:
