@@ -46,7 +46,8 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
             what an N:M pattern has, 0.5 of the channels, 0.25 of the blocks. For channels also a `tfprune.Budget`.
         schedule: How sparsity moves over training: `"polynomial"`, `"constant"`, `"cosine"`, `"exponential"`, a
             schedule of `tfprune.schedules`, or any callable from the step to the sparsity.
-        criterion: What makes a weight matter: `"magnitude"`, `"l2"`, `"random"` or a `tfprune.criteria.Criterion`.
+        criterion: What makes a weight matter: `"magnitude"`, `"taylor"`, `"fisher"`, `"movement"`, … or a
+            `tfprune.criteria.Criterion`.
         granularity: What goes as one: `"weight"`, a block (outputs, inputs) such as `(1, 4)`, a pattern such as
             `"2:4"`, a `"filter"` or attention `"head"` with all that goes with it, or a residual `"layer"`; what is
             whole, `tfprune.shrink(model)` takes out afterwards.
@@ -56,6 +57,10 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         per_layer: Sparsities of their own for some layers: `{"conv_1": 0.5}`; of channels also how many to keep, as an
             int.
         frequency: Optimizer updates between mask updates; None makes about 100 of them over the schedule.
+        data: Anything `fit` takes, for criteria that look at data, as `"taylor"` does at each mask update.
+        samples: How many samples of it are used at most.
+        refit: Samples without labels. When the schedule reaches its end, the weights that are left make up for what the
+            last masks took, in closed form; training goes on from there.
         seed: Seed of criteria that draw random numbers.
         log_dir: Folder for TensorBoard summaries of each kernel's sparsity, written at the end of each epoch.
         verbose: 1 prints the plan and the result, 0 nothing.
@@ -87,6 +92,9 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         skip: Sequence[LayerChoice] | None = None,
         per_layer: Mapping[keras.Layer | str, float] | None = None,
         frequency: int | None = None,
+        data: Any = None,
+        samples: int = 512,
+        refit: Any = None,
         seed: int = 0,
         log_dir: str | None = None,
         verbose: int = 1,
@@ -105,6 +113,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
                 continue  # a number of channels to keep
             schedules.check_sparsity(value, f"The sparsity of {getattr(name, 'name', name)!r}")
         self.layers, self.skip, self.per_layer = layers, skip, per_layer
+        self.data, self.samples, self.refit = data, samples, refit
         self.seed, self.log_dir, self.verbose = seed, log_dir, verbose
         self.pruner: Pruner | None = None
         self._others: keras.callbacks.CallbackList | None = None
@@ -138,6 +147,9 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
             layers=self.layers,
             skip=self.skip,
             per_layer=self.per_layer,
+            data=self.data,
+            samples=self.samples,
+            refit=self.refit,
             seed=self.seed,
         )
         variables = [target.variable for target in self.pruner.targets]
@@ -243,6 +255,8 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
                 "went in one step with no training after it. Train longer, or end the schedule earlier.",
                 stacklevel=2,
             )
+        if self.verbose and pruner.refitted is not None:
+            print(pruner.refitted)
         if self.verbose:
             counts = pruner.source.measure_each().values()
             names = {Filter: "channels", Depth: "residual blocks"}
@@ -250,7 +264,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
             print(f"tfprune: {sparsity:.2%} of {sum(size for _, size in counts):,} {what} are zero")
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments; layers by name."""
+        """Return the arguments; layers by name, and data not at all."""
         return {
             "sparsity": keras.saving.serialize_keras_object(self.budget) if self.budget else None,
             "schedule": schedules.serialize(self.schedule),
@@ -260,6 +274,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
             "layers": None if self.layers is None else [layer_name(choice) for choice in self.layers],
             "skip": None if self.skip is None else [layer_name(choice) for choice in self.skip],
             "per_layer": {layer_name(choice): value for choice, value in (self.per_layer or {}).items()} or None,
+            "samples": self.samples,
             "seed": self.seed,
             "log_dir": self.log_dir,
             "verbose": self.verbose,

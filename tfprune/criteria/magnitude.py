@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tfprune.criteria.base import Criterion, criteria
+from tfprune.criteria.base import Array, Criterion, criteria
 from tfprune.errors import InputError
 
 __all__ = ["Magnitude"]
@@ -24,7 +23,7 @@ class Magnitude(Criterion):
         order: 1 for L1, 2 for L2.
 
     Example:
-        >>> Magnitude().score(np.array([-2.0, 0.5]), np.random.default_rng(0))
+        >>> Magnitude().score(np.array([-2.0, 0.5]))
         array([2. , 0.5])
     """
 
@@ -34,9 +33,9 @@ class Magnitude(Criterion):
         if self.order not in (1, 2):
             raise InputError(f"order is {self.order!r}; give 1 (L1) or 2 (L2).")
 
-    def score(self, weights: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
+    def score(self, weights: Array) -> Array:
         """Return `|w| ** order`."""
-        scores: NDArray[np.floating] = np.abs(weights) if self.order == 1 else np.square(weights)
+        scores: Array = np.abs(weights) if self.order == 1 else np.square(weights)
         return scores
 
 

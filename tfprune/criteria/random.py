@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tfprune.criteria.base import Criterion, criteria
+from tfprune.criteria.base import Array, Criterion, criteria
 
 __all__ = ["Random"]
 
@@ -23,6 +22,6 @@ class Random(Criterion):
         True
     """
 
-    def score(self, weights: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
+    def score(self, weights: Array, rng: np.random.Generator) -> Array:
         """Return uniform numbers in [0, 1)."""
         return rng.random(weights.shape, dtype=np.float32)

@@ -80,6 +80,11 @@ class Graph:
         """
         return Cut(self._walk, self._resolved.removed(int(label) for label in removed))
 
+    def roots(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return for each of some labels the one that stands for all that are equal to it."""
+        found: NDArray[np.int64] = self._resolved.root[labels]
+        return found
+
     def kept(self, removed: Iterable[int]) -> NDArray[np.bool_]:
         """Return for each label whether it is kept when some channels are gone, bool (labels,)."""
         return ~self._resolved.removed(removed)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tfprune.errors import InputError
 from tfprune.inputs.signature import InputSpec, Signature
 
-__all__ = ["Arrays", "first_batch", "gather", "random_samples"]
+__all__ = ["Arrays", "batches_of", "first_batch", "gather", "random_samples"]
 
 Arrays = list[NDArray[Any]]
 
@@ -56,7 +56,7 @@ def first_batch(data: Any) -> Any:
     if isinstance(data, tuple) and data and all(_is_array(part) for part in data):
         same_kind = len({np.asarray(part[:1]).ndim for part in data}) == 1 and len(data) > 1
         return [np.asarray(part[:1]) for part in data] if same_kind else np.asarray(data[0][:1])
-    for batch in _batches(data):
+    for batch in batches_of(data):
         inner = batch[0] if isinstance(batch, tuple | list) and len(batch) and not _is_array(batch) else batch
         if isinstance(inner, dict):
             return {key: np.asarray(value) for key, value in inner.items()}
@@ -127,7 +127,7 @@ def _by_name(data: dict[str, Any], signature: Signature) -> Arrays:
     raise InputError(f"The data have the keys {sorted(data)}, but the model's inputs are {names}; name them alike.")
 
 
-def _batches(data: Any) -> Iterator[Any]:
+def batches_of(data: Any) -> Iterator[Any]:
     """Iterate over anything that gives batches, PyDatasets included."""
     if not isinstance(data, list) and hasattr(data, "__getitem__") and hasattr(data, "__len__"):
         for index in range(len(data)):
@@ -141,7 +141,7 @@ def _batches(data: Any) -> Iterator[Any]:
 def _from_batches(data: Any, signature: Signature, limit: int, what: str) -> Arrays:
     parts: list[Arrays] = []
     count = 0
-    for batch in _batches(data):
+    for batch in batches_of(data):
         arrays = _inputs_of(batch, signature)
         if arrays is None:
             raise InputError(f"A batch of {what} ({_describe(batch)}) doesn't fit inputs {_wanted(signature)}.")

@@ -98,5 +98,5 @@ class BlockMasks(MaskSource):
 
     def _score(self, index: int, block: Block) -> float:
         rng = np.random.default_rng([self.rule.seed, index])
-        scores = [self.rule.criterion.score(read(variable), rng).mean() for variable in (block.closers or ())[:1]]
-        return float(scores[0])
+        given = {"weights": read((block.closers or ())[0]), "rng": rng}
+        return float(self.rule.criterion.judge(given).mean())

@@ -13,8 +13,9 @@ from tfprune.errors import SparsityError
 from tfprune.granularity import Granularity
 from tfprune.pruning.selection import Target
 from tfprune.scope import Scope, keep_best
+from tfprune.statistics import Study
 
-__all__ = ["Rule", "check_finite"]
+__all__ = ["Rule", "check_finite", "kernel_scores"]
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.floating]
@@ -31,6 +32,32 @@ def check_finite(path: str, weights: FloatArray) -> None:
             f"{bad} of the {weights.size} weights in {path} are not finite; nothing has been pruned. "
             "Find out why the training diverged (a lower learning rate, clipped gradients), then prune."
         )
+
+
+def kernel_scores(
+    criterion: Criterion,
+    targets: Sequence[Target],
+    weights: Sequence[FloatArray],
+    seed: int = 0,
+    study: Study | None = None,
+) -> list[FloatArray]:
+    """Return the score of each weight of some kernels.
+
+    Args:
+        criterion: The criterion.
+        targets: The kernels.
+        weights: Their values.
+        seed: Seed of the random numbers that it may draw.
+        study: What data say of the weights; None for criteria that look at weights only.
+    """
+    asked = [name for name in criterion.asks() if name not in ("weights", "rng")]
+    variables = [target.variable for target in targets]
+    known = {name: study.of_weights(name, variables) for name in asked} if study is not None else {}
+    scores = []
+    for index, values in enumerate(weights):
+        given = {name: found[index] for name, found in known.items()}
+        scores.append(criterion.judge({"weights": values, "rng": np.random.default_rng([seed, index]), **given}))
+    return scores
 
 
 @dataclass(frozen=True)
@@ -50,7 +77,12 @@ class Rule:
     seed: int = 0
 
     def masks(
-        self, targets: Sequence[Target], weights: Sequence[FloatArray], sparsity: float, progress: float = 1.0
+        self,
+        targets: Sequence[Target],
+        weights: Sequence[FloatArray],
+        sparsity: float,
+        progress: float = 1.0,
+        study: Study | None = None,
     ) -> list[BoolArray]:
         """Return which weights of each kernel are kept.
 
@@ -59,16 +91,15 @@ class Rule:
             weights: Their values.
             sparsity: Sparsity of the kernels that have none of their own.
             progress: Fraction of their own sparsity that the other kernels have reached.
+            study: What data say of the weights, for criteria that ask for it.
 
         Raises:
             SparsityError: If a weight is not finite.
         """
         for target, values in zip(targets, weights, strict=True):
             check_finite(target.path, values)
-        units = [
-            self.granularity.units(self.criterion.score(values, np.random.default_rng([self.seed, index])), target.axes)
-            for index, (target, values) in enumerate(zip(targets, weights, strict=True))
-        ]
+        scores = kernel_scores(self.criterion, targets, weights, self.seed, study)
+        units = [self.granularity.units(own, target.axes) for own, target in zip(scores, targets, strict=True)]
         kept: list[BoolArray] = [np.empty(0, dtype=bool)] * len(targets)
         together = [index for index, target in enumerate(targets) if target.sparsity is None]
         if together:

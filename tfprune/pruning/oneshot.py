@@ -14,15 +14,15 @@ from tfprune import granularity as granularities
 from tfprune import scope as scopes
 from tfprune.errors import InputError
 from tfprune.granularity import Depth, Filter
-from tfprune.graph import trace
-from tfprune.pruning.channels.unlabelled import Unlabelled
 from tfprune.pruning.mask import read
-from tfprune.pruning.masks import Rule, check_finite
+from tfprune.pruning.masks import Rule, check_finite, kernel_scores
+from tfprune.pruning.repair import Repair
 from tfprune.pruning.selection import LayerChoice, Selection, Skipped, select
 from tfprune.pruning.source import MaskSource
-from tfprune.pruning.sources import make_source
-from tfprune.refit import Network, Repaired, refit_zeros
+from tfprune.pruning.sources import make_source, make_study
+from tfprune.refit import Repaired
 from tfprune.schedules import check_sparsity
+from tfprune.statistics import Study
 
 __all__ = ["Pruned", "PrunedKernel", "prune", "prune_layer", "random_prune"]
 
@@ -83,6 +83,8 @@ def prune(
     layers: Sequence[LayerChoice] | None = None,
     skip: Sequence[LayerChoice] | None = None,
     per_layer: Mapping[keras.Layer | str, float] | None = None,
+    data: Any = None,
+    samples: int = 512,
     refit: Any = None,
     seed: int = 0,
 ) -> Pruned:
@@ -99,6 +101,8 @@ def prune(
         layers: Layers to prune instead of the default choice, which leaves out the first, the last and depthwise ones.
         skip: Layers to leave alone.
         per_layer: Sparsities of their own for some layers.
+        data: Anything `fit` takes, for criteria that look at data.
+        samples: How many samples of it are used at most.
         refit: Samples of what the model is used on, without labels: anything `fit` takes. The weights that are left
             then make up for those that are gone, layer by layer in closed form; see `tfprune.refit`.
         seed: Seed of criteria that draw random numbers.
@@ -124,29 +128,12 @@ def prune(
         raise InputError("A threshold is for weights; give the amount of channels or residual blocks to remove.")
     repair = None if refit is None else Repair(model, refit)
     if channels and amount is not None:
-        done = apply_source(make_source(model, rule, layers=layers, skip=skip, per_layer=per_layer), amount)
+        source = make_source(model, rule, layers=layers, skip=skip, per_layer=per_layer, data=data, samples=samples)
+        done = apply_source(source, amount)
     else:
         selection = select(model, layers=layers, skip=skip, per_layer=per_layer, granularity=pattern)
-        done = apply_once(rule, selection, amount, threshold)
+        done = apply_once(rule, selection, amount, threshold, make_study(model, rule, data, samples))
     return done if repair is None else replace(done, refit=repair.run())
-
-
-class Repair:
-    """What it takes to refit a model in place after it was pruned.
-
-    Args:
-        model: The model before it is pruned.
-        data: Samples: anything `fit` takes.
-    """
-
-    def __init__(self, model: keras.Model, data: Any) -> None:
-        self.samples = Unlabelled(model, data).samples
-        self.graph = trace(model)
-        self.teacher = Network(self.graph)
-
-    def run(self) -> Repaired:
-        """Refit the model as it is now."""
-        return refit_zeros(self.graph, self.teacher, self.samples)
 
 
 def prune_layer(
@@ -226,18 +213,18 @@ def check_amount(amount: float | None, threshold: float | None, most: float) -> 
         raise InputError(f"threshold is {threshold!r}; give a finite number from 0.")
 
 
-def apply_once(rule: Rule, selection: Selection, amount: float | None, threshold: float | None) -> Pruned:
+def apply_once(rule: Rule, selection: Selection, amount: float | None, threshold: float | None, study: Study) -> Pruned:
     """Prune the selected kernels; all masks are made before the first weight is changed."""
     targets = selection.targets
     weights = [read(target.variable) for target in targets]
     for target, values in zip(targets, weights, strict=True):
         check_finite(target.path, values)
     if threshold is None:
-        masks = rule.masks(targets, weights, amount or 0.0)
+        masks = rule.masks(targets, weights, amount or 0.0, study=study)
     else:
         masks = []
-        for index, (target, values) in enumerate(zip(targets, weights, strict=True)):
-            scores = rule.criterion.score(values, np.random.default_rng([rule.seed, index]))
+        found = kernel_scores(rule.criterion, targets, weights, rule.seed, study)
+        for target, scores in zip(targets, found, strict=True):
             units = rule.granularity.units(scores, target.axes)
             masks.append(units.mask(units.scores >= threshold))
             if not masks[-1].any():

@@ -130,7 +130,7 @@ def channel_parts(
     chosen = [group for group in groups if group.prunable]
     leaving: list[BoolArray | None] = [None] * len(chosen)
     if isinstance(penalty, Growing) and chosen:
-        scores = [channel_scores(group, penalty.criterion, seed + number) for number, group in enumerate(chosen)]
+        scores = channel_scores(chosen, penalty.criterion, seed)
         limits = Limits(granularity.round_to, granularity.min_channels)
         whole = [group for group in groups if not group.prunable]
         allocation = Allocation(graph, chosen, scores, penalty.scope, limits, {}, whole)

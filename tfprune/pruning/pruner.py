@@ -14,11 +14,15 @@ from tfprune import scope as scopes
 from tfprune.cost import Budget
 from tfprune.errors import InputError, SparsityError
 from tfprune.granularity import Granularity
+from tfprune.pruning.channels.unlabelled import Unlabelled
 from tfprune.pruning.mask import MaskConstraint, attach, detach
 from tfprune.pruning.masks import Rule
+from tfprune.pruning.repair import Repair
 from tfprune.pruning.selection import LayerChoice
 from tfprune.pruning.sources import make_source
+from tfprune.refit import Repaired
 from tfprune.schedules import Schedule, StepSchedule, check_sparsity
+from tfprune.statistics.movement import Movements
 
 __all__ = ["Pruner", "make_schedule"]
 
@@ -81,6 +85,10 @@ class Pruner:
         skip: Layers to leave alone.
         per_layer: Sparsities of their own for some layers: `{"conv_1": 0.5}`.
         frequency: Steps between mask updates; None makes about 100 of them.
+        data: Anything `fit` takes, for criteria that look at data; they do at each mask update.
+        samples: How many samples of it are used at most.
+        refit: Samples without labels. When the schedule reaches its end, the weights that are left make up for what the
+            last masks took; see `tfprune.refit`.
         seed: Seed of criteria that draw random numbers.
 
     Attributes:
@@ -88,6 +96,7 @@ class Pruner:
         skipped: The weights that are not, with the reason.
         schedule: The schedule; in steps once the length of training is known.
         sparsity: Fraction of the targets' weights that the present masks remove.
+        refitted: What the refit did; None before, and without one.
 
     Raises:
         InputError: If an argument is not one of the allowed values, or nothing can be pruned.
@@ -119,6 +128,9 @@ class Pruner:
         skip: Sequence[LayerChoice] | None = None,
         per_layer: Mapping[keras.Layer | str, float] | None = None,
         frequency: int | None = None,
+        data: Any = None,
+        samples: int = 512,
+        refit: Any = None,
         seed: int = 0,
     ) -> None:
         pattern = granularities.get(granularity)
@@ -126,7 +138,14 @@ class Pruner:
         budget = sparsity if isinstance(sparsity, Budget) else None
         final = None if isinstance(sparsity, Budget) else sparsity
         self.schedule = make_schedule(schedule, final, pattern, frequency)
-        self.source = make_source(model, rule, layers=layers, skip=skip, per_layer=per_layer, budget=budget)
+        self.source = make_source(
+            model, rule, layers=layers, skip=skip, per_layer=per_layer, budget=budget,
+            data=data, samples=samples, training=True,
+        )  # fmt: skip
+        self.refit_data = refit
+        self.refitted: Repaired | None = None
+        if refit is not None:
+            Unlabelled(model, refit)  # refuses what does not fit before training begins
         self.model, self.budget = model, budget
         self.targets = self.source.targets
         self.skipped = self.source.skipped
@@ -134,6 +153,7 @@ class Pruner:
         self._constraints: list[MaskConstraint] = []
         self._last_update: int | None = None
         self._first_step: int | None = None
+        self._watch: Movements | None = None
         self._write: Callable[[Sequence[tf.Tensor]], None] = self._write_masks
         for target in self.targets:
             if target.sparsity is not None and target.sparsity > pattern.max_sparsity:
@@ -165,6 +185,10 @@ class Pruner:
         self._constraints = [attach(target.variable, strategy) for target in self.targets]
         self._last_update = self._first_step = None
         self._write = self._write_masks
+        self.refitted = None
+        self._watch = None
+        if self.source.study is not None and "movement" in self.source.rule.criterion.asks():
+            self._watch = Movements(self.source.study, [target.variable for target in self.targets])
         if strategy.num_replicas_in_sync == 1:  # one call for all kernels instead of several for each
             self._write = tf.function(self._write_masks, autograph=False)
 
@@ -188,6 +212,8 @@ class Pruner:
         Raises:
             SparsityError: If weights are not finite; the masks are taken off and the weights left as they are.
         """
+        if self._watch is not None:
+            self._watch.look()
         due = self.schedule.last_update(step, -1 if self._last_update is None else self._last_update)
         if due is None or not self.started:
             return False
@@ -261,10 +287,15 @@ class Pruner:
         except SparsityError:
             self.detach()
             raise
+        repair = None
+        if last and self.refit_data is not None and self.refitted is None:
+            repair = Repair(self.model, self.refit_data)
         self._write([tf.convert_to_tensor(mask) for mask in new.masks])
         if not new.hold:
             self._release()
         self.sparsity = new.sparsity
+        if repair is not None:
+            self.refitted = repair.run()
 
     def _write_masks(self, masks: Sequence[tf.Tensor]) -> None:
         for constraint, mask in zip(self._constraints, masks, strict=True):

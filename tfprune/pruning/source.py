@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tfprune.pruning.mask import read
 from tfprune.pruning.masks import Rule, check_finite
 from tfprune.pruning.selection import Selection, Skipped, Target
+from tfprune.statistics import Study
 
 __all__ = ["KernelMasks", "MaskSource", "NewMasks"]
 
@@ -39,12 +40,14 @@ class MaskSource(abc.ABC):
         skipped: What is not, with the reason.
         rule: Criterion, granularity, scope and seed.
         soft: Whether removed weights may grow again until the schedule has ended.
+        study: What data say of the weights, for criteria that ask for it.
     """
 
     soft = False
     targets: tuple[Target, ...]
     skipped: tuple[Skipped, ...]
     rule: Rule
+    study: Study | None = None
 
     @abc.abstractmethod
     def masks(self, sparsity: float, progress: float, *, last: bool) -> NewMasks:
@@ -79,10 +82,12 @@ class KernelMasks(MaskSource):
     Args:
         rule: Criterion, granularity, scope and seed.
         selection: The kernels that are pruned, and what is not.
+        study: What data say of the weights.
     """
 
-    def __init__(self, rule: Rule, selection: Selection) -> None:
+    def __init__(self, rule: Rule, selection: Selection, study: Study | None = None) -> None:
         self.rule = rule
+        self.study = study
         self.targets = selection.targets
         self.skipped = selection.skipped
         for target in self.targets:
@@ -90,7 +95,10 @@ class KernelMasks(MaskSource):
 
     def masks(self, sparsity: float, progress: float, *, last: bool) -> NewMasks:
         """Return masks for all kernels."""
-        masks = self.rule.masks(self.targets, [read(t.variable) for t in self.targets], sparsity, progress)
+        if self.study is not None:
+            self.study.refresh()
+        weights = [read(t.variable) for t in self.targets]
+        masks = self.rule.masks(self.targets, weights, sparsity, progress, self.study)
         kept = sum(int(np.count_nonzero(mask)) for mask in masks)
         return NewMasks(masks, 1.0 - kept / self._size)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 
@@ -14,8 +15,9 @@ from tfprune.pruning.depth import BlockMasks
 from tfprune.pruning.masks import Rule
 from tfprune.pruning.selection import LayerChoice, select
 from tfprune.pruning.source import KernelMasks, MaskSource
+from tfprune.statistics import Study
 
-__all__ = ["make_source"]
+__all__ = ["make_source", "make_study"]
 
 
 def make_source(
@@ -26,6 +28,9 @@ def make_source(
     skip: Sequence[LayerChoice] | None = None,
     per_layer: Mapping[keras.Layer | str, float] | None = None,
     budget: Budget | None = None,
+    data: Any = None,
+    samples: int = 512,
+    training: bool = False,
 ) -> MaskSource:
     """Return what is masked as one in a model.
 
@@ -36,13 +41,17 @@ def make_source(
         skip: None of these.
         per_layer: Sparsities of their own for some layers.
         budget: What the network may cost in the end, for channels.
+        data: Anything `fit` takes, for criteria that need it.
+        samples: How many samples of it are used at most.
+        training: Whether the model is trained meanwhile.
 
     Raises:
         InputError: If nothing can be pruned, or the granularity does not know what to make of an argument.
     """
     granularity = rule.granularity
+    study = make_study(model, rule, data, samples, training)
     if isinstance(granularity, Filter):
-        return ChannelMasks(model, rule, layers, skip, per_layer, budget)
+        return ChannelMasks(model, rule, layers, skip, per_layer, budget, study)
     if budget is not None:
         raise InputError(f"{budget} is for whole channels, and {granularity} removes none; give a sparsity.")
     if isinstance(granularity, Depth):
@@ -50,4 +59,15 @@ def make_source(
             raise InputError("per_layer is for kernels and channels; residual blocks go whole. Give layers= or skip=.")
         return BlockMasks(model, rule, layers, skip)
     selection = select(model, layers=layers, skip=skip, per_layer=per_layer, granularity=granularity)
-    return KernelMasks(rule, selection)
+    return KernelMasks(rule, selection, study)
+
+
+def make_study(model: keras.Layer, rule: Rule, data: Any, samples: int, training: bool = False) -> Study:
+    """Return what tells a criterion what it asks for.
+
+    Raises:
+        InputError: If something can't be had.
+    """
+    study = Study(model, data, samples=samples, seed=rule.seed)
+    study.check(rule.criterion, channels=isinstance(rule.granularity, Filter), training=training)
+    return study

@@ -98,14 +98,14 @@ class Gram:
         found: Array = self.moments + added[:, :, None] * np.eye(added.shape[1])
         return found
 
-    def _squares(self) -> Array:
+    def squares(self) -> Array:
         """Return the sum of squares of each input, (blocks, inputs); that of a bias is the number of rows."""
         if not self.wide:
             return np.einsum("bii->bi", self.moments)
         return np.sum([np.square(x, dtype=np.float64).sum(axis=1) for x in self.kept], axis=0)
 
     def _added(self) -> Array:
-        scale = self._squares()[:, : self.inputs].mean(axis=1, keepdims=True)
+        scale = self.squares()[:, : self.inputs].mean(axis=1, keepdims=True)
         added = np.full(self.products.shape[:2], 1e-9 * max(self.rows, 1))
         added[:, : self.inputs] = np.maximum(self.ridge * scale, 1e-12)
         return added
@@ -175,7 +175,7 @@ class Gram:
         What is free differs between outputs, and so do the systems; each product with the moments serves all of them.
         """
         added = self._added()[:, :, None]
-        diagonal = self._squares()[:, :, None] + added
+        diagonal = self.squares()[:, :, None] + added
         change = np.zeros_like(missing)
         left = np.where(free, missing, 0.0)
         scaled = left / diagonal

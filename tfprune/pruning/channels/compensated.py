@@ -34,7 +34,7 @@ def find_curves(
         if group.name in found:
             curves[group.name] = found[group.name]
         else:
-            order = np.argsort(channel_scores(group, Magnitude()), kind="stable")
+            order = np.argsort(channel_scores([group], Magnitude())[0], kind="stable")
             curves[group.name] = Curve(group, order, np.full(group.size, UNKNOWN), ())
     return curves
 

@@ -28,6 +28,7 @@ from tfprune.pruning.masks import check_finite
 from tfprune.pruning.selection import LayerChoice
 from tfprune.refit import Curve
 from tfprune.schedules import check_sparsity
+from tfprune.statistics import Study
 
 __all__ = ["plan_filters", "prune_filters"]
 
@@ -109,7 +110,10 @@ def plan_filters(
         curves = find_curves(graph, prunable, given.samples, seed=seed, progress=verbose > 0)
         scores = [rank_scores(curves[group.name]) for group in prunable]
     else:
-        scores = [channel_scores(group, wanted.criterion, seed + index) for index, group in enumerate(prunable)]
+        study = Study(model, data, samples=samples, seed=seed, progress=verbose > 0)
+        study.graph = graph
+        study.check(wanted.criterion, channels=True)
+        scores = channel_scores(prunable, wanted.criterion, seed, study)
     allocation = Allocation(graph, prunable, scores, wanted.scope, limits, own, [g for g in groups if not g.prunable])
     if wanted.greedy and isinstance(budget, Budget):
         fixed = allocation.fixed()

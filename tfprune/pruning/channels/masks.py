@@ -18,6 +18,7 @@ from tfprune.pruning.channels.limits import Limits, resolve_choices
 from tfprune.pruning.masks import Rule
 from tfprune.pruning.selection import NO_AXES, LayerChoice, Skipped, Target
 from tfprune.pruning.source import MaskSource, NewMasks
+from tfprune.statistics import Study
 from tfprune.surgery.dead import STATISTICS, dead_channels
 
 __all__ = ["ChannelMasks"]
@@ -37,6 +38,7 @@ class ChannelMasks(MaskSource):
         per_layer: For the channels that a layer makes: the fraction to remove, or the number to keep.
         budget: What the network may cost without the channels. How many each group keeps is then decided at once, which
             ones as training goes on.
+        study: What data say of the channels, for criteria that ask for it.
     """
 
     def __init__(
@@ -47,10 +49,12 @@ class ChannelMasks(MaskSource):
         skip: Sequence[LayerChoice] | None = None,
         per_layer: Mapping[keras.Layer | str, float | int] | None = None,
         budget: Budget | None = None,
+        study: Study | None = None,
     ) -> None:
         if not isinstance(rule.granularity, Filter):
             raise InputError(f"{rule.granularity} does not prune channels.")
         self.rule = rule
+        self.study = study
         self.soft = rule.granularity.soft
         self._limits = Limits(rule.granularity.round_to, rule.granularity.min_channels)
         graph = trace(model)
@@ -110,7 +114,9 @@ class ChannelMasks(MaskSource):
         return sum(group.size for group in self.groups)
 
     def _scores(self) -> list[np.ndarray]:
-        return [channel_scores(g, self.rule.criterion, self.rule.seed + n) for n, g in enumerate(self.groups)]
+        if self.study is not None:
+            self.study.refresh()
+        return channel_scores(self.groups, self.rule.criterion, self.rule.seed, self.study)
 
     def _choose(self, sparsity: float, progress: float) -> list[np.ndarray]:
         """Return which channels of each group are kept."""

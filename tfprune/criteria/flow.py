@@ -1,0 +1,57 @@
+"""Scores for networks before training: what signals and gradients flow through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfprune.criteria.base import Array, Criterion, criteria
+
+__all__ = ["Grasp", "SynFlow"]
+
+
+@criteria.register("grasp")
+@dataclass(frozen=True)
+class Grasp(Criterion):
+    """Score of a weight: `w · Hg`, what the squared norm of the gradient loses to first order without it, halved.
+
+    What scores lowest holds gradients up (Wang et al., "Picking Winning Tickets Before Training by Preserving Gradient
+    Flow", 2020, whose S is the negative of this and who remove the highest S). For networks before training, with
+    `scope="global"`.
+
+    Example:
+        >>> Grasp().score(np.array([2.0, -1.0]), np.array([0.5, 3.0])).tolist()
+        [1.0, -3.0]
+    """
+
+    def score(self, weights: Array, hessian_gradient: Array) -> Array:
+        """Return `w · Hg`."""
+        return weights * hessian_gradient
+
+    def score_channels(self, weights: Array, hessian_gradient: Array) -> Array:
+        """Return `Σ w · Hg`."""
+        return (weights * hessian_gradient).sum(axis=1)
+
+
+@criteria.register("synflow")
+@dataclass(frozen=True)
+class SynFlow(Criterion):
+    """Score of a weight: `|w| · ∂R/∂|w|`, with the sum R of the outputs of the network with all weights positive.
+
+    The input is all ones, so there is no need of data (Tanaka et al., "Pruning neural networks without any data by
+    iteratively conserving synaptic flow", 2020). The paper prunes in a hundred steps with new scores each; so does
+    `PruneCallback`, at each mask update.
+
+    Example:
+        >>> SynFlow().score(np.array([2.0, -1.0]), np.array([0.5, 3.0])).tolist()
+        [1.0, 3.0]
+    """
+
+    def score(self, weights: Array, synaptic_flow: Array) -> Array:
+        """Return `|w| · ∂R/∂|w|`."""
+        return np.abs(weights) * synaptic_flow
+
+    def score_channels(self, weights: Array, synaptic_flow: Array) -> Array:
+        """Return `Σ |w| · ∂R/∂|w|`."""
+        return (np.abs(weights) * synaptic_flow).sum(axis=1)
