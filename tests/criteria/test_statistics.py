@@ -16,16 +16,12 @@ RNG = np.random.default_rng(0)
 def network(loss="sparse_categorical_crossentropy", head="softmax"):
     """A small network in float64, so that finite differences are exact."""
     keras.utils.set_random_seed(0)
-    keras.config.set_floatx("float64")
-    try:
-        inputs = keras.Input((4, 4, 2))
-        x = layers.Conv2D(3, 3, padding="same", activation="tanh", kernel_regularizer="l2", name="conv")(inputs)
-        x = layers.BatchNormalization(name="norm")(x)
-        x = layers.GlobalAveragePooling2D()(x)
-        x = layers.Dense(4, activation="softplus", name="hidden")(x)
-        model = keras.Model(inputs, layers.Dense(3, activation=head, name="head")(x))
-    finally:
-        keras.config.set_floatx("float32")
+    inputs = keras.Input((4, 4, 2))
+    x = layers.Conv2D(3, 3, padding="same", activation="tanh", kernel_regularizer="l2", name="conv")(inputs)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dense(4, activation="softplus", name="hidden")(x)
+    model = keras.Model(inputs, layers.Dense(3, activation=head, name="head")(x))
     norm = model.get_layer("norm")
     norm.moving_mean.assign([0.1, -0.2, 0.05])
     norm.moving_variance.assign([0.5, 1.5, 1.0])
@@ -60,7 +56,13 @@ def slope_by_hand(model, variable, x=X, y=Y, step=1e-5):
 
 @pytest.fixture
 def model():
-    return network()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    try:
+        yield network()
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
 
 
 def kernels(model):
@@ -85,13 +87,13 @@ def test_squares_are_of_single_samples(model):
 def hessian(model, variables):
     """The Hessian of the mean loss by autodiff, and the gradient."""
     values = [variable.value for variable in variables]
-    with tf.GradientTape() as outer:
+    with tf.GradientTape(persistent=True) as outer:
         with tf.GradientTape() as inner:
             p = model(X, training=False)
             loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(Y, p))
         slopes = inner.gradient(loss, values)
         flat = tf.concat([tf.reshape(g, [-1]) for g in slopes], 0)
-    rows = outer.jacobian(flat, values, experimental_use_pfor=False)
+    rows = outer.jacobian(flat, values)
     return np.concatenate([r.numpy().reshape(len(flat), -1) for r in rows], axis=1), flat.numpy()
 
 
@@ -204,7 +206,7 @@ def test_activations_of_channels():
     groups = list(trace(model).prunable)
     study = Study(model, (x, y), batch=3)
     groups = [study.graph.group(group.name) for group in groups]
-    seen = keras.Model(model.inputs, [model.get_layer("relu").output, model.output])
+    seen = keras.Model(model.input, [model.get_layer("relu").output, model.output])
     a = np.asarray(seen(x)[0])
     means, shares = (study.of_channels(name, groups)[0] for name in ("activation_mean", "activation_share"))
     np.testing.assert_allclose(means[:, 0], np.abs(a).mean(axis=(0, 1, 2)), rtol=1e-5)

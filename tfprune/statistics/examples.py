@@ -111,7 +111,7 @@ def unpack(data: Any, limit: int) -> tuple[Any, Any, Any] | None:
 
 def is_arrays(part: Any) -> bool:
     """Whether something is an array or a structure of arrays, and no batches."""
-    if part is None or isinstance(part, str):
+    if part is None or isinstance(part, str) or (isinstance(part, list) and any(isinstance(x, tuple) for x in part)):
         return False
     flat = tree.flatten(part)
     return bool(flat) and all(hasattr(a, "shape") and hasattr(a, "dtype") and hasattr(a, "__getitem__") for a in flat)

@@ -19,7 +19,10 @@ __all__ = ["Movements", "movement"]
 def movement(study: Study, variables: Sequence[keras.Variable]) -> list[Array]:
     """Return `Σ w Δw` over the steps of the training that is watched, or, from data, `−g w`."""
     if study.watched is not None:
-        return study.watched(variables)
+        return [
+            np.where(variable.numpy() == 0, total.min() - np.abs(total).max(), total)  # what is gone stays gone
+            for total, variable in zip(study.watched(variables), variables, strict=True)
+        ]
     slopes = gradient(study, variables)
     return [-slope * np.asarray(variable.numpy()) for slope, variable in zip(slopes, variables, strict=True)]
 

@@ -155,7 +155,7 @@ class Study:
         except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
             if isinstance(error, InputError):
                 raise
-            told = (str(error).strip() or type(error).__name__).splitlines()[0]
+            told = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
             raise InputError(
                 f"The loss of {self.model.name!r} can't be computed on data ({told}); give labels as fit takes them."
             ) from error
