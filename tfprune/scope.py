@@ -14,7 +14,18 @@ from tfprune.errors import InputError
 from tfprune.granularity import Units
 from tfprune.registry import Configurable, Registry
 
-__all__ = ["Global", "Isomorphic", "Layer", "Scope", "deserialize", "get", "keep_best", "scopes", "serialize"]
+__all__ = [
+    "ErdosRenyi",
+    "Global",
+    "Isomorphic",
+    "Layer",
+    "Scope",
+    "deserialize",
+    "get",
+    "keep_best",
+    "scopes",
+    "serialize",
+]
 
 BoolArray = NDArray[np.bool_]
 
@@ -158,6 +169,44 @@ class Isomorphic(Global):
             chosen = super().keep([kernels[index] for index in alike], [sizes[index] for index in alike], sparsity)
             kept.update(zip(alike, chosen, strict=True))
         return [kept[index] for index in range(len(kernels))]
+
+
+@scopes.register("erk")
+@dataclass(frozen=True)
+class ErdosRenyi(Scope):
+    """Small layers are kept denser, in proportion to the sum of a kernel's sizes over their product.
+
+    `1 − s_l = min(1, ε Σ n / Π n)` over all axes of the kernel, windows too, with ε such that the whole has the wanted
+    sparsity: Erdős–Rényi–Kernel (Evci et al., "Rigging the Lottery", 2020; Mocanu et al., 2018).
+
+    Example:
+        >>> small, large = (Units(np.arange(n * n) * 1.0, 1, lambda kept: kept, shape=(n, n)) for n in (2, 10))
+        >>> [int(kept.sum()) for kept in ErdosRenyi().keep([small, large], [4, 100], 0.5)]
+        [4, 48]
+    """
+
+    def keep(self, kernels: Sequence[Units], sizes: Sequence[int], sparsity: float) -> list[BoolArray]:
+        """Return the best units of each kernel."""
+        densities = self.densities([units.shape for units in kernels], sizes, 1 - sparsity)
+        return [
+            keep_best(units, 1 - density, size) for units, size, density in zip(kernels, sizes, densities, strict=True)
+        ]
+
+    @staticmethod
+    def densities(shapes: Sequence[tuple[int, ...]], sizes: Sequence[int], density: float) -> NDArray[np.floating]:
+        """Return the part of each kernel that is kept, so that all together keep `density`."""
+        raw = np.array([sum(shape) / max(int(np.prod(shape)), 1) for shape in shapes])
+        weights = np.array(sizes, dtype=float)
+        full = np.zeros(len(raw), dtype=bool)
+        found = np.ones(len(raw))
+        while not full.all():
+            left = density * weights.sum() - weights[full].sum()
+            found = np.where(full, 1.0, raw * max(left, 0.0) / (raw * weights)[~full].sum())
+            over = (found > 1.0) & ~full
+            if not over.any():
+                break
+            full |= over
+        return np.minimum(found, 1.0)
 
 
 get = scopes.get

@@ -3,9 +3,13 @@
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from keras import layers
 from support import small_model
 
+import tfprune
+from tfprune import scope
 from tfprune.errors import InputError
 from tfprune.granularity import Block, Weight
 from tfprune.pruning import Pruner, select
@@ -207,3 +211,22 @@ def test_ambiguous_names_ask_for_the_path():
     with pytest.raises(InputError, match="left/d, right/d"):
         chosen(model, layers=["d"])
     assert chosen(model, layers=["left/d"])[0] == ["left/d/kernel"]
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=6), st.floats(0.0, 0.97))
+def test_erk_keeps_what_is_asked_for_and_small_layers_denser(shapes, sparsity):
+    sizes = [a * b for a, b in shapes]
+    densities = scope.ErdosRenyi.densities(shapes, sizes, 1 - sparsity)
+    assert np.dot(densities, sizes) == pytest.approx((1 - sparsity) * sum(sizes), rel=1e-6)
+    raw = [(a + b) / (a * b) for a, b in shapes]
+    for one, left in enumerate(raw):
+        for other, right in enumerate(raw):
+            assert left <= right or densities[one] >= densities[other] - 1e-12
+
+
+def test_erk_in_a_network():
+    model = small_model()
+    result = tfprune.prune(model, 0.6, scope="erk", layers=["pointwise", "hidden"])
+    by_path = {kernel.path: kernel.sparsity for kernel in result.kernels}
+    assert by_path["pointwise/kernel"] < 0.6 < by_path["hidden/kernel"]
+    assert abs(result.sparsity - 0.6) < 1e-3

@@ -283,3 +283,18 @@ def test_data_for_a_refit_are_checked_before_anything_is_pruned():
         tfprune.prune(model, 0.5, refit=np.zeros((4, 3)))
     for weight, value in zip(model.weights, before, strict=True):
         np.testing.assert_array_equal(weight.numpy(), value)
+
+
+def test_greedy_with_the_order_of_another_criterion():
+    keras.utils.set_random_seed(3)
+    model = scramble(MODELS[next(iter(MODELS))]())
+    x = inputs_for(model)
+    budget = tfprune.Budget(macs=0.6)
+    plan = tfprune.plan_filters(model, budget, data=x, criterion="magnitude", scope="greedy")
+    layer = tfprune.plan_filters(model, budget, data=x, criterion="magnitude", scope="layer")
+    assert plan.after.macs <= 0.6 * plan.before.macs
+    assert sum(plan.predicted.values()) > 0
+    for one, other in zip(plan.groups, layer.groups, strict=True):
+        few, many = sorted([one.keep, other.keep], key=np.count_nonzero)
+        assert not (few & ~many).any()  # the same order in each group
+    assert plan.repair().after.error <= layer.repair().after.error

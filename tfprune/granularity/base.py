@@ -64,12 +64,14 @@ class Units:
         removes: Weights that go when a unit goes, shape (units,) or one number for all.
         mask: From which units are kept, bool (units,), to which weights are kept, bool of the kernel's shape.
         kind: What the kernel is like, for a scope that compares only like with like.
+        shape: Shape of the kernel, for a scope that looks at it.
     """
 
     scores: FloatArray
     removes: NDArray[np.integer] | int
     mask: Callable[[BoolArray], BoolArray]
     kind: Hashable = None
+    shape: tuple[int, ...] = ()
 
     @property
     def removable(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +99,10 @@ class Rule:
         for target, values in zip(targets, weights, strict=True):
             check_finite(target.path, values)
         scores = kernel_scores(self.criterion, targets, weights, self.seed, study)
-        units = [self.granularity.units(own, target.axes) for own, target in zip(scores, targets, strict=True)]
+        units = [
+            replace(self.granularity.units(own, target.axes), shape=own.shape)
+            for own, target in zip(scores, targets, strict=True)
+        ]
         kept: list[BoolArray] = [np.empty(0, dtype=bool)] * len(targets)
         together = [index for index, target in enumerate(targets) if target.sparsity is None]
         if together:

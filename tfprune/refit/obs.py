@@ -43,7 +43,7 @@ class Reader:
 
 
 def removal_order(
-    readers: Sequence[tuple[Reader, IntArray]], channels: int, *, steps: int = 256
+    readers: Sequence[tuple[Reader, IntArray]], channels: int, *, given: IntArray | None = None, steps: int = 256
 ) -> tuple[IntArray, Array]:
     """Remove channels one by one, always the one that costs least, and let the others make up for it.
 
@@ -55,6 +55,7 @@ def removal_order(
         readers: The layers that read the channels, each with the inputs that a channel is, int (channels, inputs); the
             same in each block. Of one with very many inputs each channel is judged alone.
         channels: How many there are.
+        given: The order in which they go, if that is decided; then only the costs are found.
         steps: Of more channels than this, several go at once.
 
     Returns:
@@ -73,11 +74,16 @@ def removal_order(
         _Alone(reader.alone(rows)) if reader.gram.wide else _Work(reader, rows) for reader, rows in readers
     ]
     alive = np.arange(channels)
-    order, costs = [], []
+    order: list[int] = []
+    costs: list[float] = []
     each = max(1, -(-channels // steps))
     while len(alive):
         scores = np.sum([one.costs(alive) for one in work], axis=0) if work else np.zeros(len(alive))
-        gone = np.argsort(scores, kind="stable")[:each]
+        if given is None:
+            gone = np.argsort(scores, kind="stable")[:each]
+        else:
+            after = given[len(order) : len(order) + each]
+            gone = np.array([int(np.flatnonzero(alive == channel)[0]) for channel in after])
         order.extend(alive[gone].tolist())
         if len(gone) > 1:
             together = sum(one.costs_together(alive[gone]) for one in work)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,7 @@ class Selection:
         network: The whole network.
         samples: The model's inputs, an array for each.
         ridge: Added to the moments of the inputs, relative to their mean square.
+        orders: In which order the channels of each group go, by its name, if that is decided.
         **storing: `batch`, `memory`, `rows`, `seed`, as for `Store`.
     """
 
@@ -60,10 +61,12 @@ class Selection:
         samples: Sequence[Array],
         *,
         ridge: float = 1e-3,
+        orders: Mapping[str, NDArray[np.int64]] | None = None,
         **storing: Any,
     ) -> None:
         self.network = network
         self.ridge = ridge
+        self.orders = orders or {}
         self.store = Store(graph, [network], samples, **storing)
         self.sites = find_sites(graph)
         self.groups = {group.name: group for group in groups}
@@ -106,7 +109,7 @@ class Selection:
 
     def _curve(self, name: str, found: list[tuple[Reader, NDArray[np.int64]]]) -> Curve:
         group = self.groups[name]
-        order, costs = removal_order(found, group.size)
+        order, costs = removal_order(found, group.size, given=self.orders.get(name))
         return Curve(group, order, costs, tuple(dict.fromkeys(site.name for site, _ in self.read[name])))
 
     @staticmethod

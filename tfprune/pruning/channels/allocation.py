@@ -14,7 +14,7 @@ from tfprune.graph import ChannelGroup, Graph
 from tfprune.pruning.channels.limits import Limits
 from tfprune.scope import Global, Scope
 
-__all__ = ["Allocation", "best_channels", "structure_of"]
+__all__ = ["Allocation", "best_channels", "structure_of", "units_of"]
 
 FloatArray = NDArray[np.floating]
 HALVINGS = 40
@@ -52,7 +52,7 @@ class Allocation:
         self.whole = whole
         self.costs = CostModel(graph)
         self._free = [index for index, group in enumerate(groups) if group.name not in own]
-        self._units = [Units(scores[index], 1, lambda kept: kept, structure_of(groups[index])) for index in self._free]
+        self._units = [units_of(groups[index], scores[index]) for index in self._free]
 
     def by_sparsity(self, sparsity: float) -> list[int]:
         """Return the numbers of channels to keep so that a fraction of them goes, each rounded to an allowed one."""
@@ -152,6 +152,12 @@ def best_channels(scores: FloatArray, count: int) -> NDArray[np.bool_]:
     kept = np.zeros(len(scores), dtype=bool)
     kept[np.argsort(-scores, kind="stable")[:count]] = True
     return kept
+
+
+def units_of(group: ChannelGroup, scores: FloatArray) -> Units:
+    """Return the channels of a group as units, each of which counts as one."""
+    maker = next((s for s in group.slices if s.role == "output"), group.slices[0])
+    return Units(scores, 1, lambda kept: kept, structure_of(group), tuple(maker.variable.shape))
 
 
 def structure_of(group: ChannelGroup) -> tuple[object, ...]:

@@ -20,21 +20,33 @@ GREEDY = "greedy"
 
 
 def find_curves(
-    graph: Graph, groups: Sequence[ChannelGroup], samples: Sequence[NDArray[np.generic]], *, seed: int, progress: bool
+    graph: Graph,
+    groups: Sequence[ChannelGroup],
+    samples: Sequence[NDArray[np.generic]],
+    scores: Sequence[NDArray[np.floating]] | None = None,
+    *,
+    seed: int,
+    progress: bool,
 ) -> dict[str, Curve]:
     """Return in which order the channels of each group go and what each costs, by the name of the group.
+
+    The order is that of scores, if there are any, else always the channel next that the others make up for best.
 
     Of a group that no linear layer reads, or that something else reads too, nothing is predicted: its channels go in
     the order of their magnitudes and cost more than any others.
     """
-    selection = Selection(graph, groups, Network(graph), samples, seed=seed)
+    orders = {
+        group.name: np.argsort(own, kind="stable")
+        for group, own in zip(groups, scores or [], strict=scores is not None)
+    }
+    selection = Selection(graph, groups, Network(graph), samples, orders=orders, seed=seed)
     found = {curve.group.name: curve for curve in track(selection.run(), len(selection.read), "select", progress)}
     curves = {}
     for group in groups:
         if group.name in found:
             curves[group.name] = found[group.name]
         else:
-            order = np.argsort(channel_scores([group], Magnitude())[0], kind="stable")
+            order = orders.get(group.name, np.argsort(channel_scores([group], Magnitude())[0], kind="stable"))
             curves[group.name] = Curve(group, order, np.full(group.size, UNKNOWN), ())
     return curves
 

@@ -63,8 +63,9 @@ def plan_filters(
             even if the other channels make up for it (structured Optimal Brain Surgeon). `"magnitude"`, the default
             otherwise, or any of `tfprune.criteria`: scores of weights, gathered over all slices of a channel.
         scope: `"greedy"`, the default with `"obs"` and a budget: always the cut that adds least to the error for what
-            it saves. `"layer"` takes the same fraction of each group, `"global"` compares scores across groups,
-            `"isomorphic"` across groups of the same structure.
+            it saves; of another criterion the order within each group, and the errors measured on data. `"layer"` takes
+            the same fraction of each group, `"global"` compares scores across groups, `"isomorphic"` across groups of
+            the same structure; `"erk"` gives small layers a smaller sparsity.
         layers: Only channels that these layers make (objects, types, names, paths).
         skip: No channels that these layers make.
         per_layer: For the channels that a layer makes: the fraction to remove as a float, or the number to keep.
@@ -97,7 +98,7 @@ def plan_filters(
         if keras.backend.is_float_dtype(variable.dtype):
             check_finite(variable.path, read(variable))
     groups, own = resolve_choices(graph, layers, skip, per_layer)
-    if wanted.compensated:
+    if wanted.compensated or wanted.greedy:
         groups = [exact_only(group) if group.name not in own else group for group in groups]
     limits = make_limits(graph, groups, round_to, min_channels)
     prunable = [group for group in groups if group.prunable]
@@ -106,14 +107,15 @@ def plan_filters(
         raise InputError(f"No channels of {model.name!r} can be removed ({'; '.join(reasons[:5])}).")
     curves: dict[str, Curve] = {}
     scores: list[FloatArray]
-    if wanted.compensated and given is not None:
-        curves = find_curves(graph, prunable, given.samples, seed=seed, progress=verbose > 0)
-        scores = [rank_scores(curves[group.name]) for group in prunable]
-    else:
+    if not wanted.compensated:
         study = Study(model, data, samples=samples, seed=seed, progress=verbose > 0)
         study.graph = graph
         study.check(wanted.criterion, channels=True)
         scores = channel_scores(prunable, wanted.criterion, seed, study)
+    if given is not None and (wanted.compensated or wanted.greedy):
+        order = None if wanted.compensated else scores
+        curves = find_curves(graph, prunable, given.samples, order, seed=seed, progress=verbose > 0)
+        scores = [rank_scores(curves[group.name]) for group in prunable]
     allocation = Allocation(graph, prunable, scores, wanted.scope, limits, own, [g for g in groups if not g.prunable])
     if wanted.greedy and isinstance(budget, Budget):
         fixed = allocation.fixed()
@@ -155,8 +157,8 @@ def check_choices(budget: Any, data: Any, criterion: Any, scope: Any, per_layer:
     by_budget = isinstance(budget, Budget)
     scope = (GREEDY if compensated and by_budget else "layer") if scope is None else scope
     greedy = isinstance(scope, str) and scope == GREEDY
-    if greedy and not (compensated and by_budget):
-        raise InputError(f"The scope {GREEDY!r} needs the criterion {OBS!r}, data, and a Budget.")
+    if greedy and (data is None or not by_budget):
+        raise InputError(f"The scope {GREEDY!r} needs data, with or without labels, and a Budget.")
     rule = None if compensated else criteria.get(criterion)
     area = scopes.get("layer" if greedy else scope)
     if budget is None and not per_layer:

@@ -10,9 +10,9 @@ import numpy as np
 
 from tfprune.cost import Budget
 from tfprune.errors import InputError
-from tfprune.granularity import Filter, Units
+from tfprune.granularity import Filter
 from tfprune.graph import ChannelGroup, trace
-from tfprune.pruning.channels.allocation import Allocation, best_channels, structure_of
+from tfprune.pruning.channels.allocation import Allocation, best_channels, units_of
 from tfprune.pruning.channels.importance import channel_scores
 from tfprune.pruning.channels.limits import Limits, resolve_choices
 from tfprune.pruning.masks import Rule
@@ -124,7 +124,7 @@ class ChannelMasks(MaskSource):
         free = [n for n, group in enumerate(self.groups) if group.name not in self._own]
         counts = [float(group.size) for group in self.groups]
         if free:
-            units = [Units(scores[n], 1, lambda kept: kept, structure_of(self.groups[n])) for n in free]
+            units = [units_of(self.groups[n], scores[n]) for n in free]
             chosen = self.rule.scope.keep(units, [self.groups[n].size for n in free], sparsity)
             for n, kept in zip(free, chosen, strict=True):
                 counts[n] = float(np.count_nonzero(kept))
