@@ -28,6 +28,16 @@ METHODS: dict[str, dict[str, Any]] = {
     "L1, same part of each group": {"criterion": "magnitude", "scope": "layer"},
     "L1, isomorphic groups": {"criterion": "magnitude", "scope": "isomorphic"},
     "L2, global": {"criterion": "l2", "scope": "global"},
+    "L1, greedy by measured error": {"criterion": "magnitude", "scope": "greedy"},
+    "L1, ERK": {"criterion": "magnitude", "scope": "erk"},
+    "LAMP, global": {"criterion": "lamp", "scope": "global"},
+    "FPGM, same part of each group": {"criterion": "fpgm", "scope": "layer"},
+    "BN scale, same part of each group": {"criterion": "bn_scale", "scope": "layer"},
+    "Jacobian, isomorphic groups": {"criterion": "jacobian", "scope": "isomorphic"},
+    "Jacobian, greedy by measured error": {"criterion": "jacobian", "scope": "greedy"},
+    "Taylor, isomorphic groups (labels)": {"criterion": "taylor", "scope": "isomorphic"},
+    "Taylor of activations, global (labels)": {"criterion": "taylor_activation", "scope": "global"},
+    "Fisher, isomorphic groups (labels)": {"criterion": "fisher", "scope": "isomorphic"},
     "random, same part of each group": {"criterion": "random", "scope": "layer"},
 }
 SEEDS = {"random, same part of each group": (0, 1, 2)}
@@ -56,11 +66,10 @@ def measure(model: Any, images: Images, ratio: float, method: str, seed: int, sa
     import tfprune
 
     options = METHODS[method]
+    data = (images.x_train, images.y_train) if "labels" in method else images.x_train
     begin = time.perf_counter()
-    # all methods are given the images; those that look at weights only use them for the refit
-    plan = tfprune.plan_filters(
-        model, tfprune.Budget(macs=1 / ratio), data=images.x_train, samples=samples, seed=seed, **options
-    )
+    # all methods are given the images; those that look at weights only use them for the refit, few of them the labels
+    plan = tfprune.plan_filters(model, tfprune.Budget(macs=1 / ratio), data=data, samples=samples, seed=seed, **options)
     planned = time.perf_counter() - begin
     cut = plan.apply()
     begin = time.perf_counter()
@@ -191,6 +200,7 @@ def main() -> None:
     networks = ["resnet20_cifar10"] if arguments.quick else arguments.networks
     for network in networks:
         model = keras.models.load_model(arguments.data_dir / f"{network}.keras")
+        model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         content["dense"][network] = images.accuracy(model)
         content["tested"] = len(images.y_test)
         for method in ["obs, greedy"] if arguments.quick else arguments.methods:
