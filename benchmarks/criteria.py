@@ -4,8 +4,8 @@ Every channel of every group of a trained network is set to zero alone, and the 
 scores the channels. Spearman's correlation, within each group (the mean over groups) and over all groups together. The
 loss is that of training images, as criteria estimate it: on test images a network that is too sure of itself gains by
 losing channels. Those on which it is measured are not those that criteria look at. Networks:
-`tfprune.models.small_cnn`, trained here on the images of Fashion-MNIST that come along, and with `--data-dir` the public
-ResNet-20 for CIFAR-10.
+`tfprune.models.small_cnn`, trained here on the images of Fashion-MNIST that come along, and with `--data-dir` the
+public ResNet-20 for CIFAR-10.
 
     python benchmarks/criteria.py --data-dir <folder with resnet20_cifar10.keras and cifar10_lossless_subset.npz>
 """
