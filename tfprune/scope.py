@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import abc
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ __all__ = [
     "Isomorphic",
     "Layer",
     "Scope",
+    "Sensitivity",
     "deserialize",
     "get",
     "keep_best",
@@ -80,7 +82,13 @@ def nth_lowest(scores: NDArray[np.floating], n: int) -> Any:
 
 
 class Scope(Configurable, abc.ABC):
-    """Among which units the lowest scores are looked for."""
+    """Among which units the lowest scores are looked for.
+
+    Attributes:
+        levels: Sparsities at which it wants to know what each layer's outputs lose; data tell.
+    """
+
+    levels: ClassVar[tuple[float, ...]] = ()
 
     @abc.abstractmethod
     def keep(self, kernels: Sequence[Units], sizes: Sequence[int], sparsity: float) -> list[BoolArray]:
@@ -207,6 +215,61 @@ class ErdosRenyi(Scope):
                 break
             full |= over
         return np.minimum(found, 1.0)
+
+
+@scopes.register("sensitivity")
+@dataclass(frozen=True)
+class Sensitivity(Scope):
+    """Each kernel gets the sparsity that its layer can bear: the sum of the errors of all layers is least.
+
+    At each of some levels the layer's weights are pruned and the others refitted, on data without labels; the squared
+    error of its outputs, relative to their variance, is the layer's sensitivity. Always that kernel is pruned further
+    whose error grows least for the weights that go, along the lower hull of these points. In a training it is measured
+    once, when masks are first made.
+
+    Example:
+        >>> levels = np.array(Sensitivity.levels)
+        >>> bold, frail = (Units(np.arange(100.0), 1, lambda kept: kept, errors=c * levels**2) for c in (1, 9))
+        >>> [int(kept.sum()) for kept in Sensitivity().keep([bold, frail], [100, 100], 0.4)]
+        [30, 90]
+    """
+
+    levels: ClassVar[tuple[float, ...]] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
+
+    def keep(self, kernels: Sequence[Units], sizes: Sequence[int], sparsity: float) -> list[BoolArray]:
+        """Return the best units of each kernel."""
+        if sparsity > self.levels[-1]:
+            raise InputError(f"The sparsity {sparsity} is above {self.levels[-1]}, the highest that is measured here.")
+        steps: list[tuple[float, int, float, float]] = []  # slope, kernel, from, to
+        for number, (units, size) in enumerate(zip(kernels, sizes, strict=True)):
+            if units.errors is None:
+                raise InputError("The scope 'sensitivity' needs data: give data=, without labels, anything fit takes.")
+            steps += [(slope / size, number, low, high) for slope, low, high in hull(self.levels, units.errors)]
+        wanted = sparsity * sum(sizes)
+        found = [0.0] * len(kernels)
+        for _, number, low, high in sorted(steps):
+            part = min(wanted / sizes[number], high - low)
+            found[number] = low + part
+            wanted -= part * sizes[number]
+            if wanted <= 0:
+                break
+        return [keep_best(units, own, size) for units, own, size in zip(kernels, found, sizes, strict=True)]
+
+
+def hull(levels: Sequence[float], errors: NDArray[np.floating]) -> list[tuple[float, float, float]]:
+    """Return the steps of the lower convex hull of errors over sparsities from 0: slope, from, to."""
+    points = [(0.0, 0.0), *zip(levels, np.maximum.accumulate(np.maximum(errors, 0.0)).tolist(), strict=True)]
+    kept: list[tuple[float, float]] = []
+    for x, y in points:
+        while len(kept) > 1 and slope_of(kept[-2], kept[-1]) >= slope_of(kept[-1], (x, y)):
+            kept.pop()
+        kept.append((x, y))
+    return [(slope_of(a, b), a[0], b[0]) for a, b in itertools.pairwise(kept)]
+
+
+def slope_of(a: tuple[float, float], b: tuple[float, float]) -> float:
+    """Return the slope between two points."""
+    return (b[1] - a[1]) / (b[0] - a[0])
 
 
 get = scopes.get

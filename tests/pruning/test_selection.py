@@ -230,3 +230,35 @@ def test_erk_in_a_network():
     by_path = {kernel.path: kernel.sparsity for kernel in result.kernels}
     assert by_path["pointwise/kernel"] < 0.6 < by_path["hidden/kernel"]
     assert abs(result.sparsity - 0.6) < 1e-3
+
+
+def test_sensitivity_spares_the_layer_that_can_not_bear_it():
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    model = keras.Sequential(
+        [
+            keras.Input((20,)),
+            layers.Dense(20, activation="relu", name="redundant"),
+            layers.Dense(20, name="needed"),
+            layers.Dense(2),
+        ]
+    )
+    x = (rng.normal(size=(500, 3)) @ rng.normal(size=(3, 20))).astype("float32")  # three inputs would do for the first
+    model.layers[0].set_weights([rng.normal(size=(20, 20)) @ np.diag(rng.uniform(0.5, 2, 20)), rng.normal(size=20)])
+    before = model.predict(x, verbose=0)
+    errors = {}
+    for where in ("layer", "sensitivity"):
+        copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+        result = tfprune.prune(copy, 0.5, scope=where, data=x, refit=x, layers=["redundant", "needed"])
+        assert abs(result.sparsity - 0.5) < 2e-3
+        errors[where] = float(np.square(copy.predict(x, verbose=0) - before).mean())
+        if where == "sensitivity":
+            by_path = {kernel.path: kernel.sparsity for kernel in result.kernels}
+            assert by_path["redundant/kernel"] > by_path["needed/kernel"]
+    assert errors["sensitivity"] <= errors["layer"]
+
+
+def test_sensitivity_needs_data():
+    with pytest.raises(InputError, match="needs data, without labels"):
+        tfprune.prune(small_model(), 0.5, scope="sensitivity")

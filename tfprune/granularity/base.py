@@ -65,6 +65,7 @@ class Units:
         mask: From which units are kept, bool (units,), to which weights are kept, bool of the kernel's shape.
         kind: What the kernel is like, for a scope that compares only like with like.
         shape: Shape of the kernel, for a scope that looks at it.
+        errors: What the layer's outputs lose at each of a scope's `levels` of sparsity, for one that asks for it.
     """
 
     scores: FloatArray
@@ -72,6 +73,7 @@ class Units:
     mask: Callable[[BoolArray], BoolArray]
     kind: Hashable = None
     shape: tuple[int, ...] = ()
+    errors: FloatArray | None = None
 
     @property
     def removable(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfprune.criteria import Criterion
-from tfprune.errors import SparsityError
+from tfprune.errors import InputError, SparsityError
 from tfprune.granularity import Granularity
 from tfprune.pruning.selection import Target
 from tfprune.scope import Scope, keep_best
@@ -103,6 +103,11 @@ class Rule:
             replace(self.granularity.units(own, target.axes), shape=own.shape)
             for own, target in zip(scores, targets, strict=True)
         ]
+        if self.scope.levels:
+            if study is None or study.data is None:
+                raise InputError(f"{self.scope} needs data, without labels: give data=, anything fit takes.")
+            errors = study.errors(targets, weights, units, self.scope.levels)
+            units = [replace(own, errors=one) for own, one in zip(units, errors, strict=True)]
         kept: list[BoolArray] = [np.empty(0, dtype=bool)] * len(targets)
         together = [index for index, target in enumerate(targets) if target.sparsity is None]
         if together:

@@ -122,7 +122,7 @@ class Gram:
                 change if one of its weights may.
         """
         start = self._start(matrix, bias)
-        missing = self.products - self._times(start)
+        missing = self.products - self.times(start)
         if free is not None:
             change = self._solve_some(missing, self._start(free, np.asarray(free.any(axis=1))))
         elif self.wide:
@@ -135,7 +135,7 @@ class Gram:
     def error(self, matrix: Array, bias: Array) -> Array:
         """Return the sum of squared differences from the targets, (blocks, outputs)."""
         m = self._start(matrix, bias)
-        found = self.energy - 2 * (m * self.products).sum(axis=1) + (m * self._times(m)).sum(axis=1)
+        found = self.energy - 2 * (m * self.products).sum(axis=1) + (m * self.times(m)).sum(axis=1)
         return np.maximum(found, 0.0)
 
     def spread(self) -> Array:
@@ -155,7 +155,7 @@ class Gram:
     def _start(self, matrix: Array, bias: Array) -> Array:
         return np.concatenate([matrix, bias[:, None]], axis=1) if self.intercept else matrix
 
-    def _times(self, m: Array) -> Array:
+    def times(self, m: Array) -> Array:
         """Return the moments times a matrix."""
         if not self.wide:
             return self.moments @ m
@@ -184,7 +184,7 @@ class Gram:
         for _ in range(MOST_STEPS):
             if (size <= enough).all():
                 break
-            turned = np.where(free, self._times(step) + added * step, 0.0)
+            turned = np.where(free, self.times(step) + added * step, 0.0)
             along = (step * turned).sum(axis=1, keepdims=True)
             length = np.divide(size, along, out=np.zeros_like(size), where=(along > 0) & (size > enough))
             change += length * step

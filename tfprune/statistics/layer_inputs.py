@@ -10,6 +10,7 @@ from keras import tree
 
 from tfprune.console import track
 from tfprune.errors import InputError
+from tfprune.refit.forms import Form
 from tfprune.refit.gram import Gram
 from tfprune.refit.network import Network
 from tfprune.refit.sites import Site, find_sites
@@ -17,7 +18,7 @@ from tfprune.refit.store import Store
 from tfprune.statistics.registry import of_weights
 from tfprune.statistics.study import Array, Study
 
-__all__ = ["input_norm", "inverse_moments"]
+__all__ = ["form_for", "grams", "input_norm", "inverse_moments"]
 
 RIDGE = 1e-3
 
@@ -79,7 +80,12 @@ def sites_of(study: Study, variables: Sequence[keras.Variable]) -> list[Site]:
     return sites
 
 
+def form_for(study: Study, variable: keras.Variable) -> Form:
+    """Return the linear form of the layer that a kernel belongs to."""
+    return next(site.form for site in find_sites(study.graph) if site.form.kernel is variable)
+
+
 def spread(study: Study, variable: keras.Variable, values: Array) -> Array:
     """Return numbers of inputs, (blocks, inputs), as an array of the shape of the kernel."""
-    form = next(site.form for site in find_sites(study.graph) if site.form.kernel is variable)
+    form = form_for(study, variable)
     return form.kernel_of(np.repeat(values[:, :, None], form.size[2], axis=2))
