@@ -245,18 +245,17 @@ def test_sensitivity_spares_the_layer_that_can_not_bear_it():
     )
     x = (rng.normal(size=(500, 3)) @ rng.normal(size=(3, 20))).astype("float32")  # three inputs would do for the first
     model.layers[0].set_weights([rng.normal(size=(20, 20)) @ np.diag(rng.uniform(0.5, 2, 20)), rng.normal(size=20)])
-    before = model.predict(x, verbose=0)
     errors = {}
     for where in ("layer", "sensitivity"):
         copy = keras.models.clone_model(model)
         copy.set_weights(model.get_weights())
         result = tfprune.prune(copy, 0.5, scope=where, data=x, refit=x, layers=["redundant", "needed"])
         assert abs(result.sparsity - 0.5) < 2e-3
-        errors[where] = float(np.square(copy.predict(x, verbose=0) - before).mean())
+        errors[where] = sum(fit.after for fit in result.refit.layers[:2])
         if where == "sensitivity":
             by_path = {kernel.path: kernel.sparsity for kernel in result.kernels}
             assert by_path["redundant/kernel"] > by_path["needed/kernel"]
-    assert errors["sensitivity"] <= errors["layer"]
+    assert errors["sensitivity"] < 0.7 * errors["layer"]
 
 
 def test_sensitivity_needs_data():

@@ -54,7 +54,7 @@ def aimed(gram: Gram, matrix: Array) -> Gram:
     """Return moments whose targets are what a layer makes now, without its bias, which changes no error."""
     full = np.concatenate([matrix, np.zeros_like(matrix[:, :1])], axis=1)
     blocks, inputs, outputs = matrix.shape
-    whole = Gram(blocks, inputs, outputs, intercept=True, ridge=gram.ridge)
+    whole = Gram(blocks, inputs, outputs, intercept=True)
     whole.rows, whole.moments, whole.kept = gram.rows, gram.moments, gram.kept
     whole.products = whole.times(full)
     whole.energy = (full * whole.products).sum(axis=1)
