@@ -252,3 +252,15 @@ def test_bad_input_is_one_line_and_exit_code_2(folder, arguments, message):
         assert len(errors) == 1
         assert "Traceback" not in done.stderr
     assert {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()} == before
+
+
+def test_criteria_that_look_at_data(folder, tmp_path):
+    arguments = ["--criterion", "taylor", "--sparsity", "0.5", "--granularity", "weight", "--calibrate", "train.npz"]
+    out = tmp_path / "taylor.keras"
+    done = json.loads(succeed(folder, "prune", "model.keras", "--out", out, *arguments, "--json"))
+    assert done["sparsity"] == 0.5
+    assert sparsity_of(keras.models.load_model(out).get_layer("hidden")) >= 0.49
+    refused = command(folder, "prune", "model.keras", "--out", tmp_path / "none.keras", "--criterion", "taylor")
+    assert refused.returncode == 2
+    assert "needs data with labels" in refused.stderr
+    assert not (tmp_path / "none.keras").exists()

@@ -90,7 +90,7 @@ def run_zeros(
     from tfprune.surgery import shrink
 
     pattern = granularities.get(choices["granularity"])
-    done = prune(model, pattern.default_sparsity if sparsity is None else sparsity, refit=data, **choices)
+    done = prune(model, pattern.default_sparsity if sparsity is None else sparsity, data=data, refit=data, **choices)
     made = shrink(model) if isinstance(pattern, granularities.Filter | granularities.Depth) else model
     if not dry_run:
         with atomic_path(out) as temporary:

@@ -45,7 +45,10 @@ def prune(
         ),
     ] = None,
     samples: Annotated[int, typer.Option(help="Samples used at most, with --calibrate.")] = 1024,
-    criterion: Annotated[str | None, typer.Option(help="magnitude, l2 or random; with --calibrate obs.")] = None,
+    criterion: Annotated[
+        str | None,
+        typer.Option(help="magnitude (the default), obs (that of --calibrate), taylor, … any of tfprune.criteria."),
+    ] = None,
     granularity: Annotated[
         str | None,
         typer.Option(
@@ -54,7 +57,7 @@ def prune(
         ),
     ] = None,
     scope: Annotated[
-        str | None, typer.Option(help="layer, global or isomorphic; with --calibrate and --budget greedy.")
+        str | None, typer.Option(help="layer, global, isomorphic, erk; with --calibrate also sensitivity, greedy.")
     ] = None,
     layer: Annotated[list[str] | None, typer.Option(help="Prune this layer; may be given often.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Leave this layer alone; may be given often.")] = None,
@@ -116,6 +119,7 @@ def prune(
         "layers": layer or None,
         "skip": skip or None,
         "seed": seed,
+        "data": None if arrays is None else tuple(arrays),
     }
     loaded = load_model(model, compile_model=True)
     from tfprune.callbacks import PruneCallback
