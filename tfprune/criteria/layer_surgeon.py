@@ -1,4 +1,4 @@
-"""The Optimal Brain Surgeon: what the other weights can't make up for."""
+"""The Optimal Brain Surgeon of each layer: what the other weights can't make up for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from tfprune.criteria.base import Array, Criterion, criteria
 
-__all__ = ["LayerSurgeon", "WoodFisher"]
+__all__ = ["LayerSurgeon"]
 
 
 @criteria.register("obs")
@@ -29,21 +29,3 @@ class LayerSurgeon(Criterion):
     def score(self, weights: Array, inverse_moments: Array) -> Array:
         """Return `w² / [H⁻¹]_jj`."""
         return np.square(weights) / inverse_moments
-
-
-@criteria.register("woodfisher")
-@dataclass(frozen=True)
-class WoodFisher(Criterion):
-    """Score of a weight: `w² / (2 [F⁻¹]_jj)`, with the empirical Fisher matrix F in blocks of neighbouring weights.
-
-    (Singh & Alistarh, "WoodFisher: Efficient Second-Order Approximation for Neural Network Compression", 2020.) The
-    inverse of each block is built up from the gradients of single samples by the Woodbury identity.
-
-    Example:
-        >>> WoodFisher().score(np.array([2.0, 2.0]), np.array([1.0, 4.0])).tolist()
-        [2.0, 0.5]
-    """
-
-    def score(self, weights: Array, inverse_fisher: Array) -> Array:
-        """Return `w² / (2 [F⁻¹]_jj)`."""
-        return np.square(weights) / (2 * inverse_fisher)

@@ -1,4 +1,4 @@
-"""What channels do on data: channels that are quiet, or mostly zero, matter little."""
+"""The mean activation: channels that are quiet matter little."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tfprune.criteria.base import Array, Criterion, criteria
 
-__all__ = ["ActivationMean", "ActiveShare"]
+__all__ = ["ActivationMean"]
 
 
 @criteria.register("activation")
@@ -25,20 +25,3 @@ class ActivationMean(Criterion):
     def score_channels(self, activation_mean: Array) -> Array:
         """Return the mean over what is read."""
         return activation_mean.mean(axis=1)
-
-
-@criteria.register("apoz")
-@dataclass(frozen=True)
-class ActiveShare(Criterion):
-    """Score of a channel: the share of its activations that are not zero, one minus the average percentage of zeros.
-
-    (Hu et al., "Network Trimming", 2016.) Meant for channels after a ReLU; labels are not needed.
-
-    Example:
-        >>> ActiveShare().score_channels(np.array([[0.25], [1.0]])).tolist()
-        [0.25, 1.0]
-    """
-
-    def score_channels(self, activation_share: Array) -> Array:
-        """Return the mean share over what is read."""
-        return activation_share.mean(axis=1)
