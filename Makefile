@@ -1,6 +1,8 @@
 # make demo: everything from a fresh clone to a benchmarked .tflite.   make test: all checks.
 PYTHON ?= python3
 VENV ?= .venv
+# processes that run tests, about 4 GB each
+WORKERS ?= 2
 BIN := $(VENV)/bin
 
 .PHONY: demo test check format clean
@@ -9,7 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/tfprune demo --overwrite
 
 test: $(VENV)/.installed-test check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

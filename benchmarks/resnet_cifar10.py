@@ -184,6 +184,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=2048, help="images without labels that are looked at")
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--ratios", nargs="+", type=float, default=list(RATIOS), choices=RATIOS)
     parser.add_argument("--epochs", type=int, default=0, help="epochs of fine-tuning after the refit")
     arguments = parser.parse_args()
     import json
@@ -204,7 +205,7 @@ def main() -> None:
         content["dense"][network] = images.accuracy(model)
         content["tested"] = len(images.y_test)
         for method in ["obs, greedy"] if arguments.quick else arguments.methods:
-            for ratio in (2.1,) if arguments.quick else RATIOS:
+            for ratio in (2.1,) if arguments.quick else arguments.ratios:
                 for seed in SEEDS.get(method, (0,)):
                     key = {"network": network, "method": method, "wanted": ratio, "seed": seed}
                     found = next((r for r in content["results"] if all(r[k] == v for k, v in key.items())), None)
