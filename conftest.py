@@ -29,4 +29,4 @@ def names_of_the_example(doctest_namespace):
     import tfprune
 
     x_test = tfprune.datasets.fashion_mnist_small().x_test[:8]
-    doctest_namespace.update(keras=keras, np=np, tfprune=tfprune, x_test=x_test)
+    doctest_namespace.update(keras=keras, np=np, tfprune=tfprune, x_test=x_test, Budget=tfprune.Budget)

@@ -19,10 +19,10 @@ from tfprune.callbacks.student import student_of
 from tfprune.cost import Budget
 from tfprune.errors import InputError
 from tfprune.granularity import Depth, Filter
+from tfprune.graph.choice import LayerChoice
 from tfprune.numbers import is_integer
 from tfprune.pruning.plan import describe
 from tfprune.pruning.pruner import Pruner, make_schedule
-from tfprune.pruning.selection import LayerChoice
 
 __all__ = ["PruneCallback"]
 

@@ -13,10 +13,10 @@ from tfprune.callbacks.clock import Clock
 from tfprune.callbacks.prune import layer_name
 from tfprune.callbacks.student import student_of
 from tfprune.errors import InputError
+from tfprune.graph.choice import LayerChoice
 from tfprune.pruning.own_loss import restore_loss
 from tfprune.pruning.regularization import Regularization, Setting, Strength
 from tfprune.pruning.regularizer import detach_penalties
-from tfprune.pruning.selection import LayerChoice
 from tfprune.schedules.base import Moment
 
 __all__ = ["RegularizeCallback"]

@@ -10,10 +10,11 @@ import numpy as np
 from tfprune.errors import InputError
 from tfprune.granularity import Depth, Units
 from tfprune.graph import Block, trace
+from tfprune.graph.choice import LayerChoice, inside
 from tfprune.graph.tree import walk
 from tfprune.pruning.mask import read
 from tfprune.pruning.masks import Rule, check_finite
-from tfprune.pruning.selection import NO_AXES, LayerChoice, Skipped, Target, inside
+from tfprune.pruning.selection import NO_AXES, Skipped, Target
 from tfprune.pruning.source import MaskSource, NewMasks
 from tfprune.surgery.dead import is_closed
 

@@ -14,10 +14,11 @@ from tfprune import granularity as granularities
 from tfprune import scope as scopes
 from tfprune.errors import InputError
 from tfprune.granularity import Depth, Filter
+from tfprune.graph.choice import LayerChoice
 from tfprune.pruning.mask import read
 from tfprune.pruning.masks import Rule, check_finite, kernel_scores
 from tfprune.pruning.repair import Repair
-from tfprune.pruning.selection import LayerChoice, Selection, Skipped, select
+from tfprune.pruning.selection import Selection, Skipped, select
 from tfprune.pruning.source import MaskSource
 from tfprune.pruning.sources import make_source, make_study
 from tfprune.refit import Repaired

@@ -13,6 +13,7 @@ from tfprune.cost import Budget
 from tfprune.errors import InputError
 from tfprune.granularity import Filter, Weight
 from tfprune.graph import ChannelGroup, Slice, trace
+from tfprune.graph.choice import LayerChoice
 from tfprune.graph.tree import walk
 from tfprune.numbers import is_real
 from tfprune.penalties import Growing, Penalty, Weights
@@ -24,7 +25,7 @@ from tfprune.pruning.channels.masks import why_not
 from tfprune.pruning.channels.matrices import as_matrix, full_precision
 from tfprune.pruning.mask import read
 from tfprune.pruning.masks import check_finite
-from tfprune.pruning.selection import LayerChoice, Skipped, select
+from tfprune.pruning.selection import Skipped, select
 from tfprune.surgery.dead import STATISTICS
 
 __all__ = ["Part", "check_amount", "find_parts", "leaving_channels"]

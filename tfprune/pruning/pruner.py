@@ -14,13 +14,13 @@ from tfprune import scope as scopes
 from tfprune.cost import Budget
 from tfprune.errors import InputError, SparsityError
 from tfprune.granularity import Granularity
-from tfprune.pruning.channels.unlabelled import Unlabelled
+from tfprune.graph.choice import LayerChoice
 from tfprune.pruning.mask import MaskConstraint, attach, detach
 from tfprune.pruning.masks import Rule
 from tfprune.pruning.repair import Repair
-from tfprune.pruning.selection import LayerChoice
 from tfprune.pruning.sources import make_source
 from tfprune.refit import Repaired
+from tfprune.refit.unlabelled import Unlabelled
 from tfprune.schedules import Schedule, StepSchedule, check_sparsity
 from tfprune.statistics.movement import Movements
 

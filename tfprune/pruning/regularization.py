@@ -13,13 +13,13 @@ from tfprune import granularity as granularities
 from tfprune import penalties
 from tfprune.errors import InputError
 from tfprune.granularity import Filter
+from tfprune.graph.choice import LayerChoice
 from tfprune.numbers import is_real
 from tfprune.penalties import Penalty
 from tfprune.pruning.own_loss import complete_loss, restore_loss
 from tfprune.pruning.penalised import Part, check_amount, find_parts, leaving_channels
 from tfprune.pruning.plan import names, skips
 from tfprune.pruning.regularizer import PenaltyRegularizer, attach_penalty, detach_penalty
-from tfprune.pruning.selection import LayerChoice
 from tfprune.schedules.base import Moment, check_moment, is_step, to_step
 
 __all__ = ["Regularization", "Setting", "Strength"]

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from tfprune.graph import trace
-from tfprune.pruning.channels.unlabelled import Unlabelled
 from tfprune.refit import Network, Repaired, refit_zeros
+from tfprune.refit.unlabelled import Unlabelled
 
 __all__ = ["Repair"]
 

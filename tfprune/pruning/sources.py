@@ -10,10 +10,11 @@ import keras
 from tfprune.cost import Budget
 from tfprune.errors import InputError
 from tfprune.granularity import Depth, Filter
+from tfprune.graph.choice import LayerChoice
 from tfprune.pruning.channels.masks import ChannelMasks
 from tfprune.pruning.depth import BlockMasks
 from tfprune.pruning.masks import Rule
-from tfprune.pruning.selection import LayerChoice, select
+from tfprune.pruning.selection import select
 from tfprune.pruning.source import KernelMasks, MaskSource
 from tfprune.statistics import Study
 

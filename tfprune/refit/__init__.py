@@ -6,6 +6,7 @@ from tfprune.refit.network import Network
 from tfprune.refit.products import DenseForm, EinsumDenseForm
 from tfprune.refit.repair import Repaired, cut_and_refit, refit_zeros, split
 from tfprune.refit.selection import Curve, Selection
+from tfprune.refit.unlabelled import Unlabelled
 from tfprune.refit.windowed import ConvolutionForm, DepthwiseForm, SeparableForm, TransposedConvolutionForm
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Selection",
     "SeparableForm",
     "TransposedConvolutionForm",
+    "Unlabelled",
     "cut_and_refit",
     "refit_zeros",
     "register_form",

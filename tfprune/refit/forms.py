@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from tfprune.refit.gram import Gram
+
 __all__ = ["Form", "find_form", "form_of", "register_form"]
 
 Array = NDArray[Any]
@@ -99,6 +101,16 @@ class Form(abc.ABC):
         self.kernel.assign(self.kernel_of(matrix))
         if bias is not None and self.bias is not None:
             self.bias.assign(bias.reshape(self.bias.shape))
+
+    def nearest(self, matrix: Array, bias: Array, gram: Gram) -> tuple[Array, Array]:
+        """Return what the layer can have that is nearest to weights: any, unless it is made of factors.
+
+        Args:
+            matrix: Float (blocks, inputs, outputs).
+            bias: Float (blocks, outputs).
+            gram: Moments of the layer's rows and targets.
+        """
+        return matrix, bias
 
     def numbers(self) -> NDArray[np.int64]:
         """Return the number of the output that each weight makes, in the layout of the kernel."""

@@ -123,13 +123,13 @@ class LayerwiseRefit:
         seen.take(unseen)
         seen.ridge = ridge
         spread = max(float(seen.spread().sum()), 1e-30)
-        found = seen.solve(*start, free) if useful else start
+        found = form.nearest(*seen.solve(*start, free), seen) if useful else start
         before, after = (float(seen.error(*weights).sum()) / spread for weights in (start, found))
         if useful and targets.bounds is not None:
             before = float(excuse(seen, targets, start).error(*start).sum()) / spread
             for _ in range(self.rounds):
                 aimed = excuse(seen, targets, found)
-                found = aimed.solve(*start, free)
+                found = form.nearest(*aimed.solve(*start, free), aimed)
                 after = float(aimed.error(*found).sum()) / spread
         if after < before and np.isfinite(found[0]).all():
             self.write(site, form, *found)

@@ -11,9 +11,9 @@ import numpy as np
 from tfprune.graph import Graph
 from tfprune.graph.cut import Cut
 from tfprune.refit.execution import call_of, run
-from tfprune.refit.forms import Array
+from tfprune.refit.forms import Array, Form, form_of
 from tfprune.refit.sites import Site
-from tfprune.surgery.rebuild import Rebuilt
+from tfprune.surgery.rebuild import Link, Rebuilt
 
 __all__ = ["Network", "batch_for"]
 
@@ -30,20 +30,25 @@ class Network:
     Args:
         graph: The graph.
         cut: What the model has of it; all by default.
+        chains: What takes the place of some layers; see `Rebuilt`.
 
     Attributes:
         model: The model.
         built: How it was made.
         tensors: Its symbolic tensors, by the graph's numbers.
         operations: Its operations, by `id` of the graph's.
+        forms: The linear forms of layers whose place others have taken, by `id` of the graph's layer.
     """
 
-    def __init__(self, graph: Graph, cut: Cut | None = None) -> None:
-        built = Rebuilt(graph, graph.cut([]) if cut is None else cut)
+    def __init__(
+        self, graph: Graph, cut: Cut | None = None, chains: Mapping[int, Sequence[Link]] | None = None
+    ) -> None:
+        built = Rebuilt(graph, graph.cut([]) if cut is None else cut, chains=chains)
         self.model = built.model()
         self.built = built
         self.tensors = built.tensors
         self.operations = built.operations
+        self.forms: dict[int, Form] = {}
 
     def shape(self, index: int) -> tuple[int | None, ...]:
         """Return the shape of a tensor."""
@@ -60,6 +65,10 @@ class Network:
         """Return the linear layer of a site."""
         operation = self.operations[id(site.node.operation)]
         return operation if site.part is None else getattr(operation, site.part)
+
+    def form(self, site: Site) -> Form:
+        """Return the linear form of a site."""
+        return self.forms.get(id(site.layer)) or form_of(self.layer(site))
 
     def feed(self, site: Site, given: Mapping[int, Any]) -> tuple[Array, tuple[int, ...]]:
         """Return what the linear layer of a site gets, and the shape of what it makes of it."""

@@ -24,6 +24,8 @@ from tfprune.surgery.compiled import carry_compilation, carry_optimizer
 __all__ = ["Repaired", "cut_and_refit", "refit_zeros", "split"]
 
 MOST_HELD_OUT = 256
+NOTHING = 1e-6
+"""Outputs that differ by this part of their variance are the same."""
 
 
 @dataclass(frozen=True)
@@ -170,11 +172,12 @@ def repair(
         again = False
         assign(student.model, refitted)
     if not after.error <= before.error:  # nor if it is not finite
-        warnings.warn(
-            "the refit made held-out outputs worse, so it is left out; give more samples, or such as the model is used "
-            "on",
-            stacklevel=4,
-        )
+        if not after.error <= before.error + NOTHING:
+            warnings.warn(
+                "the refit made held-out outputs worse, so it is left out; give more samples, or such as the model is "
+                "used on",
+                stacklevel=4,
+            )
         after, again = before, False
         assign(student.model, untouched)
     return Repaired(student.model, fits, before, after, again, len(held[0]))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfprune.graph import ChannelGroup, Graph, Slice
-from tfprune.refit.forms import Array, form_of
+from tfprune.refit.forms import Array
 from tfprune.refit.gram import Gram
 from tfprune.refit.network import Network
 from tfprune.refit.obs import Reader, removal_order
@@ -118,7 +118,7 @@ class Selection:
 
     def look(self, site: Site) -> Reader:
         """Return what is known of a layer: the moments of its inputs, and its matrix with scaled outputs."""
-        form = form_of(self.network.layer(site))
+        form = self.network.form(site)
         gram = Gram(*form.size, intercept=True, ridge=self.ridge)
         matrix = np.concatenate([form.weights, np.zeros_like(form.weights[:, :1])], axis=1).astype(np.float64)
         slope = self.network.slope(site) if site.total is not None else None

@@ -10,7 +10,7 @@ import numpy as np
 from keras import tree
 
 from tfprune.graph import Graph
-from tfprune.refit.forms import Array, Places, form_of
+from tfprune.refit.forms import Array, Places
 from tfprune.refit.network import Network, batch_for
 from tfprune.refit.sites import Site
 
@@ -121,7 +121,7 @@ class Store:
         x, y = (network.shape(tensor.index) for tensor in (site.node.inputs[0], site.result))
         if site.part == "layer":
             x, y = (None, *x[2:]), (None, *y[2:])
-        count = form_of(network.layer(site)).count(x, y)
+        count = network.form(site).count(x, y)
         wanted = max(math.ceil(self._rows * (inputs + 1) / self.count), LEAST_PLACES)
         return np.sort(self._rng.permutation(count)[:wanted])
 

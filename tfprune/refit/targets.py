@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfprune.graph.cut import Cut
-from tfprune.refit.forms import Array, Form, Places, form_of
+from tfprune.refit.forms import Array, Form, Places
 from tfprune.refit.sites import Site
 from tfprune.refit.store import Store
 
@@ -68,9 +68,9 @@ class Targets:
         self.site, self.cut, self.store = site, cut, store
         self.teacher, self.student = store.networks
         self.corrected = corrected
-        self.form = form_of(self.student.layer(site))
+        self.form = self.student.form(site)
         self.bounds = site.bounds if excused and (corrected or site.total is None) else None
-        self._whole = form_of(self.teacher.layer(site))
+        self._whole = self.teacher.form(site)
         self._numbers = output_numbers(site, self.form, cut)
         self._scale = float(site.node.rule.weights(site.node, cut, site.form.kernel, np.ones(1))[0])
         self._places: list[Places] = []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import gc
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -20,7 +20,17 @@ from tfprune.graph.node import Node, Tensor
 from tfprune.graph.rules import Rule
 from tfprune.graph.weight import ForEachSample, ReadWeight
 
-__all__ = ["Rebuilt"]
+__all__ = ["Link", "Rebuilt"]
+
+
+class Link(Protocol):
+    """One of the layers that take the place of another."""
+
+    def make(self, name: str) -> keras.Layer:
+        """Return the layer, not built yet."""
+
+    def fill(self, layer: Any) -> None:
+        """Give the layer, once it is built, its weights."""
 
 
 class Rebuilt:
@@ -30,14 +40,18 @@ class Rebuilt:
         graph: The graph of the model that there is.
         cut: What is left of it.
         drop: Residual blocks that go: their shortcut takes the place of the sum.
+        chains: What takes the place of some layers, one after the other, by `id` of the layer. The last has its name.
 
     Attributes:
         origins: The variable of the old model behind each variable of the new one, by `id` of the new.
         tensors: The new symbolic tensor for each of the graph, by its index.
-        operations: The new operation for each old one, by `id` of the old.
+        operations: The new operation for each old one, by `id` of the old; the last of a chain.
+        links: The new layers of each chain, by `id` of the layer whose place they take.
     """
 
-    def __init__(self, graph: Graph, cut: Cut, drop: Sequence[Block] = ()) -> None:
+    def __init__(
+        self, graph: Graph, cut: Cut, drop: Sequence[Block] = (), chains: Mapping[int, Sequence[Link]] | None = None
+    ) -> None:
         self.graph = graph
         self.cut = cut
         self._shortcuts = {block.position: block.shortcut for block in drop}
@@ -45,6 +59,8 @@ class Rebuilt:
         self.origins: dict[int, keras.Variable] = {}
         self.tensors: dict[int, Any] = {}
         self.operations: dict[int, keras.Operation] = {}
+        self.links: dict[int, list[Any]] = {}
+        self._chains = chains or {}
         self._held: dict[int, Any] = {}
         self._anchor: Any = None
         self._names: set[str] = set()
@@ -77,6 +93,9 @@ class Rebuilt:
         if isinstance(node.operation, ReadWeight | ForEachSample):
             self.tensors[node.results[0].index] = args[0] if len(args) == 1 else node.operation.call(*args)
             return
+        if id(node.operation) in self._chains:
+            self.tensors[node.results[0].index] = self._through(node, args[0] if args else next(iter(kwargs.values())))
+            return
         if rule is not None:
             args, kwargs = rule.call(node, self.cut, args, kwargs)
         if isinstance(node.operation, keras.Layer):
@@ -95,6 +114,24 @@ class Rebuilt:
         if isinstance(value, keras.Variable):
             return self._weight(value)
         return self.cut.constant(value)
+
+    def _through(self, node: Node, x: Any) -> Any:
+        """Return what the layers make of a tensor that take the place of a node's."""
+        key, links = id(node.operation), self._chains[id(node.operation)]
+        if key in self.links:
+            for layer in self.links[key]:
+                x = layer(x)
+            return x
+        names = [f"{node.operation.name}_factor_{number}" for number in range(1, len(links))]
+        self.links[key] = [
+            link.make(self._name(name, node.path))
+            for link, name in zip(links, [*names, node.operation.name], strict=True)
+        ]
+        for link, layer in zip(links, self.links[key], strict=True):
+            x = layer(x)
+            link.fill(layer)
+        self.operations[key] = self.links[key][-1]
+        return x
 
     def _layer(self, node: Node, rule: Rule | None) -> keras.Layer:
         layer: Any = node.operation

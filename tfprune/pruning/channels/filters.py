@@ -16,17 +16,17 @@ from tfprune.console import console
 from tfprune.cost import Budget
 from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, trace
+from tfprune.graph.choice import LayerChoice
 from tfprune.pruning.channels.allocation import Allocation, best_channels
 from tfprune.pruning.channels.compensated import GREEDY, OBS, find_curves, rank_scores
 from tfprune.pruning.channels.greedy import greedy_counts
 from tfprune.pruning.channels.importance import channel_scores
 from tfprune.pruning.channels.limits import Limits, make_limits, resolve_choices
 from tfprune.pruning.channels.plan import ChannelPlan, GroupPlan
-from tfprune.pruning.channels.unlabelled import Unlabelled
 from tfprune.pruning.mask import read
 from tfprune.pruning.masks import check_finite
-from tfprune.pruning.selection import LayerChoice
 from tfprune.refit import Curve
+from tfprune.refit.unlabelled import Unlabelled
 from tfprune.schedules import check_sparsity
 from tfprune.statistics import Study
 

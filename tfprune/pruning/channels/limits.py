@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, Graph
+from tfprune.graph.choice import LayerChoice, inside
 from tfprune.graph.tree import walk
 from tfprune.numbers import is_integer, is_real
-from tfprune.pruning.selection import LayerChoice, inside
 from tfprune.schedules import check_sparsity
 
 __all__ = ["Limits", "make_limits", "resolve_choices"]

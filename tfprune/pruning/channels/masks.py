@@ -12,11 +12,12 @@ from tfprune.cost import Budget
 from tfprune.errors import InputError
 from tfprune.granularity import Filter
 from tfprune.graph import ChannelGroup, trace
+from tfprune.graph.choice import LayerChoice
 from tfprune.pruning.channels.allocation import Allocation, best_channels, units_of
 from tfprune.pruning.channels.importance import channel_scores
 from tfprune.pruning.channels.limits import Limits, resolve_choices
 from tfprune.pruning.masks import Rule
-from tfprune.pruning.selection import NO_AXES, LayerChoice, Skipped, Target
+from tfprune.pruning.selection import NO_AXES, Skipped, Target
 from tfprune.pruning.source import MaskSource, NewMasks
 from tfprune.statistics import Study
 from tfprune.surgery.dead import STATISTICS, dead_channels

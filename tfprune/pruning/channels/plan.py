@@ -15,8 +15,8 @@ from rich.text import Text
 from tfprune.cost import Cost
 from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, Graph
-from tfprune.pruning.channels.unlabelled import Unlabelled
 from tfprune.refit import Curve, Repaired, cut_and_refit
+from tfprune.refit.unlabelled import Unlabelled
 from tfprune.surgery import cut_graph
 
 __all__ = ["ChannelPlan", "GroupPlan"]

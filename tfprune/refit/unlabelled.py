@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tfprune.errors import InputError
 from tfprune.inputs import first_batch, gather, signature_of
 from tfprune.numbers import is_integer
-from tfprune.refit import split
+from tfprune.refit.repair import split
 
 __all__ = ["Unlabelled"]
 

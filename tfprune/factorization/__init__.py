@@ -1,0 +1,34 @@
+"""Layers as chains of smaller ones, chosen and fitted on what the layers get."""
+
+from tfprune.factorization.base import Factorization, factorizations
+from tfprune.factorization.channel_in import ChannelIn
+from tfprune.factorization.cp import Cp
+from tfprune.factorization.depthwise import Depthwise
+from tfprune.factorization.grouped import ChannelOut, Grouped
+from tfprune.factorization.layer import factorize_layer
+from tfprune.factorization.network import FORMS, factorize, plan_factorization
+from tfprune.factorization.plan import FactorizationPlan, LayerPlan
+from tfprune.factorization.spatial import Spatial
+from tfprune.factorization.survey import Option
+from tfprune.factorization.svd import Svd
+from tfprune.factorization.tucker import Tucker
+
+__all__ = [
+    "FORMS",
+    "ChannelIn",
+    "ChannelOut",
+    "Cp",
+    "Depthwise",
+    "Factorization",
+    "FactorizationPlan",
+    "Grouped",
+    "LayerPlan",
+    "Option",
+    "Spatial",
+    "Svd",
+    "Tucker",
+    "factorizations",
+    "factorize",
+    "factorize_layer",
+    "plan_factorization",
+]

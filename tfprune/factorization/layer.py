@@ -1,0 +1,123 @@
+"""`tfprune.factorize_layer`: one layer as a chain of smaller ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfprune.errors import InputError
+from tfprune.factorization.base import Array, Factorization, Ranks, factorizations
+from tfprune.factorization.fit import fit_factors
+from tfprune.factorization.geometry import Geometry, geometry_of
+from tfprune.factorization.metric import Metric
+from tfprune.factorization.pieces import Piece
+from tfprune.factorization.ranks import check_rank, find_ranks
+
+__all__ = ["factorize_layer", "find_factors", "make_pieces", "usual_form"]
+
+
+def factorize_layer(
+    layer: keras.Layer, form: Any = None, *, rank: Any = None, energy: float | None = None
+) -> keras.Sequential:
+    """Return a chain of smaller layers that does what a layer does, nearly; exactly at full rank.
+
+    The bias and the activation stay where they were, behind the last product. What regularises the kernel regularises
+    each factor; a constraint on the kernel is left out.
+
+    Args:
+        layer: A built Dense, EinsumDense, Embedding, Conv1D, Conv2D or Conv3D layer. It is only read.
+        form: How: `"svd"`, `"spatial"`, `"channel_in"`, `"channel_out"`, `"tucker"`, `"cp"`, `"depthwise"`,
+            `"grouped"`, or an instance such as `Grouped(groups=8)`. By default `"svd"` for products without a window,
+            else `"spatial"`, or `"channel_out"` along one axis.
+        rank: A number from 1 to the full rank, a fraction of it, `"vbmf"` for a hint, or a tuple of these for Tucker.
+        energy: Instead, the part of the squared singular values to keep.
+
+    Returns:
+        The layers as a Sequential model, built if the layer has been called; use it as a layer.
+
+    Raises:
+        InputError: If the layer has no such form, or the rank is out of range.
+
+    Example:
+        >>> layer = keras.layers.Conv2D(32, 3, activation="relu")
+        >>> layer.build((None, 8, 8, 16))
+        >>> chain = tfprune.factorize_layer(layer, "spatial", rank=12)
+        >>> x = np.ones((1, 8, 8, 16), "float32")
+        >>> chain(x).shape == layer(x).shape, chain.count_params() < layer.count_params()
+        (True, True)
+    """
+    check_rank(rank, energy)
+    if not layer.built:
+        raise InputError(f"The layer {layer.name!r} has no weights yet; build it, or call it on data once.")
+    geometry = geometry_of(layer)
+    if isinstance(geometry, str):
+        raise InputError(f"The layer {layer.name!r} can't be factorised: {geometry}.")
+    chosen = usual_form(geometry) if form is None else factorizations.get(form)
+    reason = chosen.check(geometry)
+    if reason is not None:
+        raise InputError(f"The layer {layer.name!r} has no form {type(chosen).__name__}: {reason}.")
+    ranks = find_ranks(chosen, geometry, rank, energy)
+    pieces = make_pieces(chosen, geometry, find_factors(chosen, geometry, ranks))
+    names = [*(f"{layer.name}_factor_{n}" for n in range(1, len(pieces))), layer.name]
+    made = [piece.make(name) for piece, name in zip(pieces, names, strict=True)]
+    chain = keras.Sequential(made, name=f"{layer.name}_factors")
+    chain.build(input_shape(layer, geometry))
+    for piece, part in zip(pieces, made, strict=True):
+        piece.fill(part)
+    return chain
+
+
+def find_factors(
+    factorization: Factorization,
+    geometry: Geometry,
+    ranks: Ranks,
+    metrics: Sequence[Metric] | None = None,
+    sweeps: int = 0,
+) -> list[list[Array]]:
+    """Return the factors of each block.
+
+    Args:
+        factorization: The form.
+        geometry: The layer.
+        ranks: Its ranks.
+        metrics: What errors cost in each block; by default all errors of weights alike.
+        sweeps: How many sweeps of alternating least squares follow.
+    """
+    equation, found = factorization.equation(geometry), []
+    for block, kernel in enumerate(factorization.kernels(geometry)):
+        metric = metrics[block] if metrics else Metric()
+        factors = factorization.start(kernel, ranks, metric)
+        found.append(equation.clear(fit_factors(equation, factors, kernel, metric, sweeps=sweeps), kernel))
+    return found
+
+
+def make_pieces(factorization: Factorization, geometry: Geometry, factors: Sequence[Sequence[Array]]) -> list[Piece]:
+    """Return the layers that factors of blocks become."""
+    return factorization.pieces(geometry, [np.stack(parts) for parts in zip(*factors, strict=True)])
+
+
+def usual_form(geometry: Geometry) -> Factorization:
+    """Return the form that is taken if none is named."""
+    for name in ("svd", "spatial", "channel_out"):
+        form = factorizations.get(name)
+        if form.check(geometry) is None:
+            return form
+    raise RuntimeError(f"{geometry.layer.name} has no form")
+
+
+def input_shape(layer: Any, geometry: Geometry) -> tuple[int | None, ...]:
+    """Return the shape of a layer's input as far as it is known."""
+    known = getattr(layer, "_build_shapes_dict", None) or {}
+    shape = next((value for value in known.values() if value is not None), None)
+    if isinstance(shape, tuple | list) and not (shape and isinstance(shape[0], tuple | list)):
+        return (None, *shape[1:])
+    if isinstance(layer, keras.layers.Embedding):
+        return (None, None)
+    channels = geometry.inputs * geometry.blocks
+    if geometry.is_convolution:
+        sizes = [None] * len(geometry.window)
+        return (None, channels, *sizes) if layer.data_format == "channels_first" else (None, *sizes, channels)
+    return (None, channels)

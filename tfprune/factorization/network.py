@@ -1,0 +1,312 @@
+"""`tfprune.factorize`: the layers of a network as chains of smaller ones, chosen on samples without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from tfprune.console import console, track
+from tfprune.cost import Budget, CostModel
+from tfprune.cost.budget import LIMITS
+from tfprune.errors import InputError
+from tfprune.factorization.allocation import allocate, total_cost
+from tfprune.factorization.base import Factorization, factorizations
+from tfprune.factorization.layer import usual_form
+from tfprune.factorization.plan import FactorizationPlan, LayerPlan
+from tfprune.factorization.ranks import check_rank, find_ranks
+from tfprune.factorization.survey import Candidate, Measure, Option, candidates_of, error_of, find_options, measures
+from tfprune.graph import trace
+from tfprune.graph.choice import LayerChoice, inside
+from tfprune.graph.tree import walk
+from tfprune.refit import Network, Unlabelled
+
+__all__ = ["FORMS", "factorize", "plan_factorization"]
+
+FORMS: tuple[Any, ...] = ("svd", "spatial", "channel_in", "channel_out", "tucker", "depthwise")
+"""The forms that are tried if none is named. Those left out take long to find (CP) or run slowly (grouped)."""
+
+
+def plan_factorization(
+    model: keras.Model,
+    budget: Budget | None = None,
+    *,
+    form: Any = None,
+    rank: Any = None,
+    energy: float | None = None,
+    data: Any = None,
+    samples: int = 1024,
+    layers: Sequence[LayerChoice] | None = None,
+    skip: Sequence[LayerChoice] | None = None,
+    per_layer: Mapping[keras.Layer | str, Any] | None = None,
+    round_to: int = 1,
+    seed: int = 0,
+    verbose: int = 0,
+) -> FactorizationPlan:
+    """Choose which layers are factorised and how, and change nothing.
+
+    Args:
+        model: A built model of any kind.
+        budget: What the network may cost, such as `Budget(macs=0.5)`: form and rank of each layer are chosen so that
+            the errors' sum is small. Or else give `rank`, `energy` or `per_layer`.
+        form: The form or forms to choose from (`tfprune.factorization`): names or instances. By default, with a
+            budget, all of `tfprune.factorization.FORMS`; without, `"svd"` for products without a window, else
+            `"spatial"`, or `"channel_out"` along one axis.
+        rank: The rank of every layer: a number, a fraction of the full rank, or `"vbmf"`.
+        energy: The part of the squared singular values that every layer keeps.
+        data: Samples of what the model is used on, without labels: anything `fit` takes. With them an error is what it
+            does to the layer's outputs, without them all errors of weights are alike.
+        samples: How many of them are used at most.
+        layers: Only these layers (objects, types, names, paths).
+        skip: None of these.
+        per_layer: Ranks of their own for some layers: what `rank` takes, or a pair of a form and that. It is done even
+            if it does not pay.
+        round_to: Ranks are multiples of this where they are chosen.
+        seed: Seed of the choice of rows that layers are seen with.
+        verbose: 1 shows a progress bar on a terminal.
+
+    Returns:
+        The plan; print it, look at `table()`, then `apply` or `repair` it.
+
+    Raises:
+        InputError: If an argument is not one of the allowed values, a rank is 0 or above full, the data don't fit the
+            model, the model can't be traced, no layer can be factorised, or the budget can't be met.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8, 8, 8)), keras.layers.Conv2D(16, 3), keras.layers.Conv2D(16, 3),
+        ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)])
+        >>> plan = plan_factorization(model, Budget(macs=0.5))
+        >>> plan.after.macs <= plan.before.macs / 2
+        True
+    """
+    if budget is not None and (rank is not None or energy is not None):
+        raise InputError("A budget chooses the ranks; give either a budget, or rank or energy.")
+    if budget is None and not per_layer:
+        check_rank(rank, energy)
+    if budget is not None and not isinstance(budget, Budget):
+        raise InputError(f"The budget is {budget!r}; give a Budget, such as Budget(macs=0.5).")
+    forms = find_forms(form)
+    given = None if data is None else Unlabelled(model, data, samples)
+    graph = trace(model)
+    candidates = choose(graph, candidates_of(graph), layers, skip)
+    own = own_ranks(graph, candidates, per_layer)
+    if all(candidate.reason for candidate in candidates):
+        reasons = sorted({candidate.reason or "" for candidate in candidates}) or ["it has no kernels"]
+        raise InputError(f"No layer of {model.name!r} can be factorised ({'; '.join(reasons[:5])}).")
+    wanted = {
+        candidate.path: own.get(candidate.path) or asked(candidate, forms, rank, energy, budget)
+        for candidate in candidates
+        if candidate.reason is None
+    }
+    whole = CostModel(graph).whole
+    network = None if given is None else Network(graph)
+    found: dict[str, Measure] = {}
+    options: dict[str, list[Option]] = {}
+    each = measures(graph, candidates, None if given is None else given.samples, seed=seed, network=network)
+    names = [LIMITS[name] for name in budget.bounds(whole)] if budget is not None else list(LIMITS.values())
+    for candidate, measure in track(each, len(wanted), "factorise", verbose > 0):
+        found[candidate.path] = measure
+        fixed = wanted[candidate.path]
+        if fixed is not None:
+            options[candidate.path] = [resolve(candidate, measure, *fixed, round_to=round_to)]
+        elif budget is not None:
+            options[candidate.path] = find_options(candidate, measure, forms or all_forms(), names, round_to=round_to)
+    chosen = pick(whole, options, {c.path: c for c in candidates}, budget, set(own))
+    plans = tuple(
+        LayerPlan(
+            candidate,
+            chosen.get(candidate.path),
+            None if candidate.path in chosen else candidate.reason or why_not(options.get(candidate.path), budget),
+            found.get(candidate.path),
+        )
+        for candidate in candidates
+    )
+    after = total_cost(whole, [(plan.candidate, plan.option) for plan in plans])
+    return FactorizationPlan(graph, plans, whole, after, given)
+
+
+def factorize(
+    model: keras.Model,
+    budget: Budget | None = None,
+    *,
+    data: Any = None,
+    refit: bool | None = None,
+    verbose: int = 1,
+    optimizer: bool = False,
+    **choices: Any,
+) -> keras.Model:
+    """Return a model with layers factorised into smaller ones: a plain functional model of stock Keras layers.
+
+    With `data`, samples without labels, factors are chosen for what they do to the layers' outputs, and then refitted
+    layer by layer, on what the factorised network makes of the samples, to give what the whole network's layers gave.
+    No training. The given model is only read.
+
+    Args:
+        model: A built model of any kind; one that was pruned or shrunk too.
+        budget: What the network may cost (`Budget(macs=0.5)`); or give `rank`, `energy` or `per_layer`.
+        data: Samples of what the model is used on: anything `fit` takes. Labels are not used, but where there are any
+            the accuracy before and after is printed.
+        refit: Whether to refit; by default if there are data.
+        verbose: 1 prints what is done and what that does, 2 also a table of the layers, 0 nothing.
+        optimizer: Whether the new optimizer remembers what the old one did of the weights that stay.
+        **choices: `form`, `rank`, `energy`, `samples`, `layers`, `skip`, `per_layer`, `round_to` and `seed`, as for
+            `plan_factorization`.
+
+    Returns:
+        The model. Of each factorised layer the last factor has its name, bias and activation.
+
+    Raises:
+        InputError: As for `plan_factorization`.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8, 8, 8)), keras.layers.Conv2D(16, 3), keras.layers.Conv2D(16, 3),
+        ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)])
+        >>> images = np.random.default_rng(0).normal(size=(64, 8, 8, 8)).astype("float32")
+        >>> small = factorize(model, Budget(macs=0.5), data=images, verbose=0)
+        >>> small.count_params() < model.count_params(), small(images).shape
+        (True, TensorShape([64, 2]))
+    """
+    if refit and data is None:
+        raise InputError("A refit needs data: samples of what the model is used on, without labels.")
+    plan = plan_factorization(model, budget, data=data, verbose=verbose, **choices)
+    if verbose > 1:
+        console().print(plan.table())
+    elif verbose:
+        print(plan)
+    if plan.unlabelled is None or refit is False:
+        return plan.apply(optimizer=optimizer)
+    result = plan.repair(optimizer=optimizer, progress=verbose > 0)
+    if verbose > 1:
+        console().print(result.table(plan.predicted))
+    if verbose:
+        print(result)
+        for line in plan.unlabelled.accuracies(model, result.model):
+            print(line)
+    return result.model
+
+
+def find_forms(form: Any) -> list[Factorization] | None:
+    """Return the forms that are named; None if none is."""
+    if form is None:
+        return None
+    return [factorizations.get(one) for one in (form if isinstance(form, list | tuple) else [form])]
+
+
+def all_forms() -> list[Factorization]:
+    """Return the forms that are tried if none is named."""
+    return [factorizations.get(name) for name in FORMS]
+
+
+def choose(graph: Any, candidates: Sequence[Candidate], layers: Any, skip: Any) -> list[Candidate]:
+    """Return the layers with what the user chose noted as their reason."""
+    from dataclasses import replace
+
+    everything = dict(walk(graph.model))
+    wanted = None if layers is None else inside(everything, layers)
+    unwanted = inside(everything, skip or ())
+    found = []
+    for candidate in candidates:
+        reason = candidate.reason
+        if reason is None and id(candidate.layer) in unwanted:
+            reason = "skipped by name"
+        elif reason is None and wanted is not None and id(candidate.layer) not in wanted:
+            reason = "not chosen"
+        found.append(replace(candidate, reason=reason))
+    return found
+
+
+def own_ranks(
+    graph: Any, candidates: Sequence[Candidate], per_layer: Mapping[Any, Any] | None
+) -> dict[str, tuple[Factorization, Any, None]]:
+    """Return form and rank of the layers that have their own, by path."""
+    everything, found = dict(walk(graph.model)), {}
+    for choice, value in (per_layer or {}).items():
+        name = choice if isinstance(choice, str) else choice.name
+        inner = inside(everything, [choice])
+        chosen = [candidate for candidate in candidates if id(candidate.layer) in inner]
+        usable = [candidate for candidate in chosen if candidate.reason is None]
+        if not usable:
+            reason = chosen[0].reason if chosen else "it has no kernel"
+            raise InputError(f"The layer {name!r} can't be factorised: {reason}.")
+        for candidate in usable:
+            named = isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str | Factorization)
+            form, rank = value if named else (None, value)
+            if candidate.geometry is None:
+                continue
+            made = usual_form(candidate.geometry) if form is None else factorizations.get(form)
+            reason = made.check(candidate.geometry)
+            if reason is not None:
+                raise InputError(f"The layer {name!r} has no form {type(made).__name__}: {reason}.")
+            find_ranks(made, candidate.geometry, rank)
+            found[candidate.path] = (made, rank, None)
+    return found
+
+
+def asked(
+    candidate: Candidate, forms: list[Factorization] | None, rank: Any, energy: float | None, budget: Budget | None
+) -> tuple[Factorization, Any, float | None] | None:
+    """Return the form, rank and energy that are asked for of a layer; None if they are to be chosen."""
+    geometry = candidate.geometry
+    if budget is not None or geometry is None or (rank is None and energy is None):
+        return None
+    fitting = [form for form in forms or [usual_form(geometry)] if form.check(geometry) is None]
+    return (fitting[0], rank, energy) if fitting else None
+
+
+def resolve(
+    candidate: Candidate,
+    measure: Measure,
+    form: Factorization,
+    rank: Any,
+    energy: float | None,
+    *,
+    round_to: int,
+) -> Option:
+    """Return what a layer becomes with the rank that is asked for."""
+    geometry = candidate.geometry
+    if geometry is None:
+        raise RuntimeError(f"{candidate.path} has no form")
+    full = form.full(geometry)
+    if isinstance(rank, int) and not isinstance(rank, bool) and rank > max(full):
+        rank = full  # one number for all layers: what is smaller than that keeps its full rank
+    ranks = find_ranks(form, geometry, rank, energy, metrics=measure.metrics, round_to=round_to)
+    return Option(form, ranks, error_of(form, geometry, ranks, measure), candidate.price(form.priced(geometry, ranks)))
+
+
+def pick(
+    whole: Any,
+    options: Mapping[str, list[Option]],
+    candidates: Mapping[str, Candidate],
+    budget: Budget | None,
+    fixed: set[str],
+) -> dict[str, Option]:
+    """Return what each layer becomes; `fixed` ones whatever it costs."""
+    if budget is None:
+        return {path: own[0] for path, own in options.items() if path in fixed or cheaper(own[0], candidates[path])}
+    chosen = {path: options[path][0] for path in fixed if path in options}
+    start = total_cost(whole, [(candidates[path], option) for path, option in chosen.items()])
+    bounds = Budget(**budget.bounds(whole))
+    free = {path: own for path, own in options.items() if path not in fixed}
+    found = allocate(start, free, candidates, bounds)
+    if found is None:
+        least = [(candidates[path], min(own, key=lambda o: o.cost.macs)) for path, own in free.items() if own]
+        raise InputError(
+            f"{budget} can't be met: with the smallest factors of every layer the network has "
+            f"{total_cost(start, least)}. Give a larger budget, or more forms or layers."
+        )
+    return {**chosen, **found}
+
+
+def cheaper(option: Option, candidate: Candidate) -> bool:
+    """Whether factors cost less than the layer in any way."""
+    return any(getattr(option.cost, name) < getattr(candidate.cost, name) for name in LIMITS.values())
+
+
+def why_not(options: list[Option] | None, budget: Budget | None) -> str:
+    """Return why a layer that could be factorised stays as it is."""
+    if options is None:
+        return "none of the forms is for it"
+    if budget is None:
+        return f"{options[0]} costs no less than it"
+    return "no form costs less than it" if not options else "its error would be too large for what it saves"
