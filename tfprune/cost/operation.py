@@ -22,7 +22,8 @@ class Operation:
     """A product with a kernel, for one sample, channels last.
 
     Args:
-        kind: `"convolution"`, `"depthwise"`, `"dense"` or `"embedding"`.
+        kind: `"convolution"`, `"depthwise"`, `"dense"`, `"embedding"`, or `"elementwise"` of what has no weights: it
+            reads and writes each value once.
         positions: Positions of the input, without the channels: (height, width) of an image, () of a vector.
         inputs: Channels of the input; the size of the vocabulary of an embedding.
         outputs: Channels of the output.
@@ -53,7 +54,7 @@ class Operation:
     @property
     def made(self) -> Sizes:
         """Positions of the output."""
-        if self.kind in ("dense", "embedding"):
+        if self.kind in ("dense", "embedding", "elementwise"):
             return self.positions
         return tuple(
             -(-size // stride) if self.padding != "valid" else (size - (window - 1) * dilation - 1) // stride + 1
@@ -65,6 +66,8 @@ class Operation:
     @property
     def weights(self) -> int:
         """Number of weights of the kernel."""
+        if self.kind == "elementwise":
+            return 0
         if self.kind == "depthwise":
             return math.prod(self.window) * self.outputs
         return math.prod(self.window) * (self.inputs // self.groups) * self.outputs

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tfprune.factorization.equation import Equation
 from tfprune.factorization.geometry import Geometry
 from tfprune.factorization.metric import Metric
-from tfprune.factorization.pieces import Piece
+from tfprune.factorization.pieces import Step
 from tfprune.registry import Configurable, Registry
 
 __all__ = ["Factorization", "Ranks", "factorizations"]
@@ -59,7 +59,7 @@ class Factorization(Configurable, abc.ABC):
         """
 
     @abc.abstractmethod
-    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Piece]:
+    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Step]:
         """Return the layers.
 
         Args:
@@ -84,7 +84,7 @@ class Factorization(Configurable, abc.ABC):
         """Return the kernel of each block, with the axes of the equation."""
         return [block.reshape(self.shape(geometry)) for block in geometry.kernel]
 
-    def priced(self, geometry: Geometry, ranks: Ranks) -> list[Piece]:
+    def priced(self, geometry: Geometry, ranks: Ranks) -> list[Step]:
         """Return the layers for some ranks, to ask what they cost; their kernels have shapes, but no values."""
         equation = self.equation(geometry)
         sizes = {**self.sizes(geometry), **dict(zip(equation.ranks, ranks, strict=True))}

@@ -10,7 +10,7 @@ from tfprune.factorization.base import Array, Factorization, Ranks, factorizatio
 from tfprune.factorization.equation import Equation
 from tfprune.factorization.geometry import Geometry
 from tfprune.factorization.metric import Metric, truncate
-from tfprune.factorization.pieces import Piece, convolution
+from tfprune.factorization.pieces import Step, convolution
 
 __all__ = ["ChannelIn"]
 
@@ -55,7 +55,7 @@ class ChannelIn(Factorization):
         left, right, _ = truncate(flat, ranks[0], metric.along((p, c), (1,)))
         return [left, right.reshape(-1, p, o).transpose(1, 0, 2)]
 
-    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Piece]:
+    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Step]:
         """Return two convolutions."""
         left = factors[0].reshape(-1, *(1 for _ in geometry.window), *factors[0].shape[1:])
         right = factors[1].reshape(-1, *geometry.window, *factors[1].shape[2:])

@@ -30,7 +30,7 @@ class FactoredForm(Form):
         factorization: How the factors make its kernel.
         ranks: Their ranks.
         factors: The factors of each block.
-        chain: The layers.
+        chain: The layers of each step.
         scale: How much a change of each output counts, float (blocks, outputs).
     """
 
@@ -40,7 +40,7 @@ class FactoredForm(Form):
         factorization: Factorization,
         ranks: Ranks,
         factors: Sequence[Sequence[Array]],
-        chain: Sequence[Any],
+        chain: Sequence[Sequence[Any]],
         scale: Array | None = None,
     ) -> None:
         super().__init__(geometry.layer)
@@ -62,7 +62,7 @@ class FactoredForm(Form):
     @property
     def bias(self) -> keras.Variable | None:
         """The bias of the last layer; None if it has none with a value for each output."""
-        return self.chain[-1].bias if self.inner.bias is not None else None
+        return self.chain[-1][-1].bias if self.inner.bias is not None else None
 
     @property
     def weights(self) -> Array:
@@ -120,8 +120,8 @@ class FactoredForm(Form):
     def write(self, matrix: Array, bias: Array | None) -> None:
         """Give the layers the factors that were found, and the last one its bias."""
         stacked = [np.stack(parts) for parts in zip(*self.factors, strict=True)]
-        for piece, layer in zip(self.factorization.pieces(self.geometry, stacked), self.chain, strict=True):
-            layer.kernel.assign(piece.kernel)
+        for step, made in zip(self.factorization.pieces(self.geometry, stacked), self.chain, strict=True):
+            step.fill(made)
         if bias is not None and self.bias is not None:
             self.bias.assign(bias.reshape(self.bias.shape))
 

@@ -14,7 +14,7 @@ from tfprune.factorization.depthwise import why_not_depthwise
 from tfprune.factorization.equation import Equation
 from tfprune.factorization.geometry import Geometry
 from tfprune.factorization.metric import Metric, truncate
-from tfprune.factorization.pieces import Piece, convolution, depthwise
+from tfprune.factorization.pieces import Step, convolution, depthwise
 
 __all__ = ["Cp"]
 
@@ -77,7 +77,7 @@ class Cp(Factorization):
         windows, inputs, outputs = found
         return [inputs if root is None else root[1] @ inputs, windows, outputs]
 
-    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Piece]:
+    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Step]:
         """Return 1 × 1, a depthwise convolution and 1 × 1."""
         ones = tuple(1 for _ in geometry.window)
         inputs, windows, outputs = factors

@@ -11,7 +11,7 @@ from tfprune.factorization.base import Array, Factorization, Ranks, factorizatio
 from tfprune.factorization.equation import Equation
 from tfprune.factorization.geometry import Geometry
 from tfprune.factorization.metric import Metric, truncate
-from tfprune.factorization.pieces import Piece, convolution, depthwise
+from tfprune.factorization.pieces import Step, convolution, depthwise
 
 __all__ = ["Depthwise", "why_not_depthwise"]
 
@@ -42,7 +42,7 @@ class Depthwise(Factorization):
         >>> layer = keras.layers.Conv2D(8, 3)
         >>> layer.build((None, 9, 9, 4))
         >>> [type(part).__name__ for part in tfprune.factorize_layer(layer, "depthwise", rank=2).layers]
-        ['DepthwiseConv2D', 'Conv2D']
+        ['InputLayer', 'DepthwiseConv2D', 'DepthwiseConv2D', 'Concatenate', 'Conv2D']
     """
 
     def check(self, geometry: Geometry) -> str | None:
@@ -71,12 +71,13 @@ class Depthwise(Factorization):
         parts = [truncate(kernel[:, n], ranks[0], metric.part(index[:, n])) for n in range(c)]
         return [np.stack([part[0] for part in parts], axis=1), np.stack([part[1] for part in parts])]
 
-    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Piece]:
-        """Return a depthwise convolution and one over all that it makes."""
+    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Step]:
+        """Return depthwise convolutions and one over all that they make."""
         left, right = factors
         blocks, _, channels, rank = left.shape
-        flat = right.reshape(blocks, *(1 for _ in geometry.window), channels * rank, -1)
         shaped = left.reshape(blocks, *geometry.window, channels, rank)
+        ordered = right if blocks > 1 else right.transpose(0, 2, 1, 3)
+        flat = ordered.reshape(blocks, *(1 for _ in geometry.window), channels * rank, -1)
         return [depthwise(geometry, shaped), convolution(geometry, flat, (), last=True)]
 
     def unfoldings(self, kernel: Array, metric: Metric) -> list[list[Array]]:

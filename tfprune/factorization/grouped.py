@@ -13,7 +13,7 @@ from tfprune.factorization.base import Array, Factorization, Ranks, factorizatio
 from tfprune.factorization.equation import Equation
 from tfprune.factorization.geometry import Geometry
 from tfprune.factorization.metric import Metric, truncate
-from tfprune.factorization.pieces import Piece, convolution
+from tfprune.factorization.pieces import Step, convolution
 
 __all__ = ["ChannelOut", "Grouped"]
 
@@ -75,7 +75,7 @@ class Grouped(Factorization):
         left = np.stack([part[0].reshape(p, c, -1) for part in parts], axis=1)
         return [left, np.stack([part[1] for part in parts])]
 
-    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Piece]:
+    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Step]:
         """Return a convolution in groups, and one over all that they make."""
         left, right = factors
         blocks, _, groups, inputs, rank = left.shape

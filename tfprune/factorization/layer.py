@@ -13,7 +13,7 @@ from tfprune.factorization.base import Array, Factorization, Ranks, factorizatio
 from tfprune.factorization.fit import fit_factors
 from tfprune.factorization.geometry import Geometry, geometry_of
 from tfprune.factorization.metric import Metric
-from tfprune.factorization.pieces import Piece
+from tfprune.factorization.pieces import Piece, Step
 from tfprune.factorization.ranks import check_rank, find_ranks
 
 __all__ = ["factorize_layer", "find_factors", "make_pieces", "usual_form"]
@@ -21,7 +21,7 @@ __all__ = ["factorize_layer", "find_factors", "make_pieces", "usual_form"]
 
 def factorize_layer(
     layer: keras.Layer, form: Any = None, *, rank: Any = None, energy: float | None = None
-) -> keras.Sequential:
+) -> keras.Model:
     """Return a chain of smaller layers that does what a layer does, nearly; exactly at full rank.
 
     The bias and the activation stay where they were, behind the last product. What regularises the kernel regularises
@@ -36,7 +36,7 @@ def factorize_layer(
         energy: Instead, the part of the squared singular values to keep.
 
     Returns:
-        The layers as a Sequential model, built if the layer has been called; use it as a layer.
+        The layers as a Sequential model, or a functional one where some are side by side; use it as a layer.
 
     Raises:
         InputError: If the layer has no such form, or the rank is out of range.
@@ -60,13 +60,20 @@ def factorize_layer(
     if reason is not None:
         raise InputError(f"The layer {layer.name!r} has no form {type(chosen).__name__}: {reason}.")
     ranks = find_ranks(chosen, geometry, rank, energy)
-    pieces = make_pieces(chosen, geometry, find_factors(chosen, geometry, ranks))
-    names = [*(f"{layer.name}_factor_{n}" for n in range(1, len(pieces))), layer.name]
-    made = [piece.make(name) for piece, name in zip(pieces, names, strict=True)]
-    chain = keras.Sequential(made, name=f"{layer.name}_factors")
-    chain.build(input_shape(layer, geometry))
-    for piece, part in zip(pieces, made, strict=True):
-        piece.fill(part)
+    steps = make_pieces(chosen, geometry, find_factors(chosen, geometry, ranks))
+    names = [*(f"{layer.name}_factor_{n}" for n in range(1, len(steps))), layer.name]
+    made = [step.make(name) for step, name in zip(steps, names, strict=True)]
+    shape, name = input_shape(layer, geometry), f"{layer.name}_factors"
+    if all(isinstance(step, Piece) for step in steps):
+        chain: keras.Model = keras.Sequential([parts[0] for parts in made], name=name)
+        chain.build(shape)
+    else:
+        given = x = keras.Input(batch_shape=shape)
+        for step, parts in zip(steps, made, strict=True):
+            x = step.call(parts, x)
+        chain = keras.Model(given, x, name=name)
+    for step, parts in zip(steps, made, strict=True):
+        step.fill(parts)
     return chain
 
 
@@ -94,8 +101,8 @@ def find_factors(
     return found
 
 
-def make_pieces(factorization: Factorization, geometry: Geometry, factors: Sequence[Sequence[Array]]) -> list[Piece]:
-    """Return the layers that factors of blocks become."""
+def make_pieces(factorization: Factorization, geometry: Geometry, factors: Sequence[Sequence[Array]]) -> list[Step]:
+    """Return the steps that factors of blocks become."""
     return factorization.pieces(geometry, [np.stack(parts) for parts in zip(*factors, strict=True)])
 
 

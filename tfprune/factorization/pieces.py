@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Union, cast
 
-import keras
 import numpy as np
 from keras import layers
 from numpy.typing import NDArray
@@ -15,9 +14,12 @@ from tfprune.cost.operation import Operation, each, einsum_shape, operation_of
 from tfprune.factorization.geometry import Geometry
 from tfprune.refit import EinsumDenseForm
 
-__all__ = ["Piece", "convolution", "depthwise", "product"]
+__all__ = ["Branches", "Piece", "Step", "convolution", "depthwise", "product"]
 
 Array = NDArray[Any]
+
+Step = Union["Piece", "Branches"]
+"""What a chain is made of."""
 
 LAST = ("use_bias", "bias_axes", "activation", "bias_initializer", "bias_regularizer", "bias_constraint",
         "activity_regularizer")  # fmt: skip
@@ -43,30 +45,73 @@ class Piece:
     kernel: Array = field(repr=False)
     bias: Array | None = field(default=None, repr=False)
 
-    def make(self, name: str) -> keras.Layer:
+    def make(self, name: str) -> list[Any]:
         """Return the layer; its weights come with `fill`."""
-        made: keras.Layer = self.cls.from_config({**self.config, "name": name})  # type: ignore[attr-defined]
-        return made
+        return [self.cls.from_config({**self.config, "name": name})]  # type: ignore[attr-defined]
 
-    def fill(self, layer: Any) -> None:
+    def call(self, made: Sequence[Any], x: Any) -> Any:
+        """Return what the layer makes of a tensor."""
+        return made[0](x)
+
+    def fill(self, made: Sequence[Any]) -> None:
         """Give the layer, once it is built, its weights."""
+        layer = made[0]
         kernel = layer.embeddings if isinstance(layer, layers.Embedding) else layer.kernel
         kernel.assign(self.kernel)
         if self.bias is not None:
             layer.bias.assign(self.bias)
 
-    def operation(self, shape: Sequence[int | None]) -> Operation:
+    def operations(self, shape: Sequence[int | None]) -> list[Operation]:
         """Return what it does to an input of some shape, batch first."""
-        return operation_of(self.cls, self.config, shape, self.kernel.shape)
+        return [operation_of(self.cls, self.config, shape, self.kernel.shape)]
 
     def after(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """Return the shape of its output."""
-        made = self.operation(shape)
+        made = self.operations(shape)[0]
         if issubclass(self.cls, layers.EinsumDense):
             return einsum_shape(self.config["equation"], shape, self.kernel.shape)
         if self.config.get("data_format") == "channels_first" and made.window:
             return (shape[0], made.outputs, *made.made)
         return (shape[0], *made.made, made.outputs)
+
+
+@dataclass(frozen=True)
+class Branches:
+    """Layers side by side, with what they make put together along the channels.
+
+    Args:
+        pieces: The layers.
+        axis: The axis of the channels.
+    """
+
+    pieces: tuple[Piece, ...]
+    axis: int = -1
+
+    def make(self, name: str) -> list[Any]:
+        """Return the layers, the last of which puts together."""
+        made = [piece.make(f"{name}_{number}")[0] for number, piece in enumerate(self.pieces, 1)]
+        return [*made, layers.Concatenate(axis=self.axis, name=name)]
+
+    def call(self, made: Sequence[Any], x: Any) -> Any:
+        """Return what the layers make of a tensor."""
+        return made[-1]([layer(x) for layer in made[:-1]])
+
+    def fill(self, made: Sequence[Any]) -> None:
+        """Give the layers, once they are built, their weights."""
+        for piece, layer in zip(self.pieces, made, strict=False):
+            piece.fill([layer])
+
+    def operations(self, shape: Sequence[int | None]) -> list[Operation]:
+        """Return what they do to an input of some shape, and the copy that puts together."""
+        found = [piece.operations(shape)[0] for piece in self.pieces]
+        total = sum(one.outputs for one in found)
+        return [*found, Operation("elementwise", found[0].made, total, total, bias=False)]
+
+    def after(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """Return the shape of their output."""
+        one = list(self.pieces[0].after(shape))
+        one[self.axis] = (one[self.axis] or 0) * len(self.pieces)
+        return tuple(one)
 
 
 def configured(geometry: Geometry, kernel: Array, cls: type, *, last: bool, **config: Any) -> Piece:
@@ -114,24 +159,27 @@ def convolution(
     return configured(geometry, flat, type_of(layer), last=last, **config)
 
 
-def depthwise(geometry: Geometry, kernel: Array, axes: Sequence[int] | None = None) -> Piece:
-    """Return a depthwise convolution that is not the last piece.
+def depthwise(geometry: Geometry, kernel: Array) -> Piece | Branches:
+    """Return depthwise convolutions that are not the last piece, side by side if there are several for each channel.
+
+    One with a depth multiplier would be the same, but devices run several without many times faster.
 
     Args:
         geometry: The layer that it is a piece of.
-        kernel: Float (blocks, window…, channels, multiplier).
-        axes: As for `convolution`.
+        kernel: Float (blocks, window…, channels, windows for each channel). What is made has all channels with their
+            first window, then all with their second; of a layer in groups, each channel with all of its windows.
     """
     layer = geometry.layer
-    axes = range(len(geometry.window)) if axes is None else axes
-    window = tuple(size if axis in axes else 1 for axis, size in enumerate(geometry.window))
-    moved = np.moveaxis(kernel, 0, -3)
-    flat = moved.reshape(*window, -1, kernel.shape[-1])
-    cls = layers.DepthwiseConv1D if len(window) == 1 else layers.DepthwiseConv2D
+    if kernel.shape[-1] > 1 and geometry.blocks == 1:
+        each = [depthwise(geometry, kernel[..., n : n + 1]) for n in range(kernel.shape[-1])]
+        first = layer.data_format == "channels_first"
+        return Branches(tuple(cast("list[Piece]", each)), 1 if first else -1)
+    flat = np.moveaxis(kernel, 0, -3).reshape(*geometry.window, -1, kernel.shape[-1])
+    cls = layers.DepthwiseConv1D if len(geometry.window) == 1 else layers.DepthwiseConv2D
     config = {
-        "kernel_size": window,
-        "strides": tuple(n if axis in axes else 1 for axis, n in enumerate(layer.strides)),
-        "dilation_rate": tuple(n if axis in axes else 1 for axis, n in enumerate(layer.dilation_rate)),
+        "kernel_size": geometry.window,
+        "strides": tuple(layer.strides),
+        "dilation_rate": tuple(layer.dilation_rate),
         "padding": layer.padding,
         "depth_multiplier": kernel.shape[-1],
     }

@@ -10,7 +10,7 @@ from tfprune.factorization.base import Array, Factorization, Ranks, factorizatio
 from tfprune.factorization.equation import Equation
 from tfprune.factorization.geometry import Geometry
 from tfprune.factorization.metric import Metric, truncate
-from tfprune.factorization.pieces import Piece, convolution
+from tfprune.factorization.pieces import Step, convolution
 
 __all__ = ["Spatial"]
 
@@ -59,7 +59,7 @@ class Spatial(Factorization):
         left, right, _ = truncate(flat, ranks[0], metric.along((h, w, c), (0, 2)))
         return [left.reshape(h, c, -1), right.reshape(-1, w, o).transpose(1, 0, 2)]
 
-    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Piece]:
+    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Step]:
         """Return two convolutions."""
         first, *others = geometry.window
         left = factors[0].reshape(-1, first, *(1 for _ in others), *factors[0].shape[2:])

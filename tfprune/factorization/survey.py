@@ -17,7 +17,7 @@ from tfprune.factorization.constrained import centered
 from tfprune.factorization.fit import fit_factors
 from tfprune.factorization.geometry import Geometry, geometry_of
 from tfprune.factorization.metric import Metric
-from tfprune.factorization.pieces import Piece
+from tfprune.factorization.pieces import Piece, Step
 from tfprune.factorization.ranks import rank_grid
 from tfprune.graph import Graph
 from tfprune.graph.node import Node
@@ -93,16 +93,16 @@ class Candidate:
         whole = Piece(type(layer), layer.get_config(), np.broadcast_to(np.float32(0), kernel.shape))
         return self.price([whole])
 
-    def price(self, pieces: Sequence[Piece]) -> Cost:
+    def price(self, steps: Sequence[Step]) -> Cost:
         """Return what layers cost that take its place."""
         parameters = macs = 0
         for shape in self.shapes:
             parameters = 0
-            for piece in pieces:
-                operation = piece.operation(shape)
-                parameters += operation.parameters
-                macs += operation.macs
-                shape = piece.after(shape)
+            for step in steps:
+                for operation in step.operations(shape):
+                    parameters += operation.parameters
+                    macs += operation.macs
+                shape = step.after(shape)
         dtype = "uint16" if self.layer.variable_dtype == "bfloat16" else self.layer.variable_dtype
         return Cost(parameters, parameters * np.dtype(dtype).itemsize, macs)
 

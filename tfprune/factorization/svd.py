@@ -9,7 +9,7 @@ from tfprune.factorization.base import Array, Factorization, Ranks, factorizatio
 from tfprune.factorization.equation import Equation
 from tfprune.factorization.geometry import Geometry
 from tfprune.factorization.metric import Metric, truncate
-from tfprune.factorization.pieces import Piece, product
+from tfprune.factorization.pieces import Step, product
 
 __all__ = ["Svd"]
 
@@ -49,7 +49,7 @@ class Svd(Factorization):
         """Return the best there is."""
         return list(truncate(kernel, ranks[0], metric)[:2])
 
-    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Piece]:
+    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Step]:
         """Return two products."""
         return [product(geometry, factors[0], last=False), product(geometry, factors[1], last=True)]
 

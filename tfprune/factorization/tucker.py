@@ -10,7 +10,7 @@ from tfprune.factorization.base import Array, Factorization, Ranks, factorizatio
 from tfprune.factorization.equation import Equation
 from tfprune.factorization.geometry import Geometry
 from tfprune.factorization.metric import Metric, truncate
-from tfprune.factorization.pieces import Piece, convolution
+from tfprune.factorization.pieces import Step, convolution
 
 __all__ = ["Tucker"]
 
@@ -58,7 +58,7 @@ class Tucker(Factorization):
         left, inner, _ = truncate(flat, rank, metric.along((p, c), (1,)))
         return [left, inner.reshape(rank, p, -1).transpose(1, 0, 2), right]
 
-    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Piece]:
+    def pieces(self, geometry: Geometry, factors: Sequence[Array]) -> list[Step]:
         """Return three convolutions."""
         ones = tuple(1 for _ in geometry.window)
         left, core, right = factors

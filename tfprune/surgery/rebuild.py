@@ -24,13 +24,16 @@ __all__ = ["Link", "Rebuilt"]
 
 
 class Link(Protocol):
-    """One of the layers that take the place of another."""
+    """One of the steps that take the place of a layer."""
 
-    def make(self, name: str) -> keras.Layer:
-        """Return the layer, not built yet."""
+    def make(self, name: str) -> list[Any]:
+        """Return its layers, not built yet."""
 
-    def fill(self, layer: Any) -> None:
-        """Give the layer, once it is built, its weights."""
+    def call(self, made: Sequence[Any], x: Any) -> Any:
+        """Return what its layers make of a tensor."""
+
+    def fill(self, made: Sequence[Any]) -> None:
+        """Give its layers, once they are built, their weights."""
 
 
 class Rebuilt:
@@ -46,7 +49,7 @@ class Rebuilt:
         origins: The variable of the old model behind each variable of the new one, by `id` of the new.
         tensors: The new symbolic tensor for each of the graph, by its index.
         operations: The new operation for each old one, by `id` of the old; the last of a chain.
-        links: The new layers of each chain, by `id` of the layer whose place they take.
+        links: The new layers of each step of each chain, by `id` of the layer whose place they take.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class Rebuilt:
         self.origins: dict[int, keras.Variable] = {}
         self.tensors: dict[int, Any] = {}
         self.operations: dict[int, keras.Operation] = {}
-        self.links: dict[int, list[Any]] = {}
+        self.links: dict[int, list[list[Any]]] = {}
         self._chains = chains or {}
         self._held: dict[int, Any] = {}
         self._anchor: Any = None
@@ -118,19 +121,16 @@ class Rebuilt:
     def _through(self, node: Node, x: Any) -> Any:
         """Return what the layers make of a tensor that take the place of a node's."""
         key, links = id(node.operation), self._chains[id(node.operation)]
-        if key in self.links:
-            for layer in self.links[key]:
-                x = layer(x)
-            return x
-        names = [f"{node.operation.name}_factor_{number}" for number in range(1, len(links))]
-        self.links[key] = [
-            link.make(self._name(name, node.path))
-            for link, name in zip(links, [*names, node.operation.name], strict=True)
-        ]
-        for link, layer in zip(links, self.links[key], strict=True):
-            x = layer(x)
-            link.fill(layer)
-        self.operations[key] = self.links[key][-1]
+        if key not in self.links:
+            names = [f"{node.operation.name}_factor_{number}" for number in range(1, len(links))]
+            self.links[key] = [
+                link.make(self._name(name, node.path))
+                for link, name in zip(links, [*names, node.operation.name], strict=True)
+            ]
+            self.operations[key] = self.links[key][-1][-1]
+        for link, made in zip(links, self.links[key], strict=True):
+            x = link.call(made, x)
+            link.fill(made)
         return x
 
     def _layer(self, node: Node, rule: Rule | None) -> keras.Layer:
