@@ -1,4 +1,4 @@
-"""`tfprune.factorize`: exact at full rank on whole networks, near and smaller within a budget, plain Keras afterwards."""
+"""`tfprune.factorize`: exact at full rank on whole networks, within a budget near and smaller, plain Keras after."""
 
 import warnings
 
@@ -204,7 +204,8 @@ import sys
 sys.modules["tfprune"] = None
 import keras, numpy as np
 folder = sys.argv[1]
-print(repr(float(np.abs(keras.models.load_model(folder + "/small.keras").predict(np.load(folder + "/x.npy"), verbose=0)).sum())))
+model = keras.models.load_model(folder + "/small.keras")
+print(repr(float(np.abs(model.predict(np.load(folder + "/x.npy"), verbose=0)).sum())))
 """
     found = float(run_python(code, str(tmp_path)).stdout.split()[-1])
     assert found == pytest.approx(float(np.abs(small.predict(x, verbose=0)).sum()), rel=1e-5)

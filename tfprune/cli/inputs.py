@@ -113,11 +113,14 @@ def parse_budget(texts: list[str] | None) -> Budget | None:
     from tfprune.cost import Budget
     from tfprune.cost.budget import LIMITS
 
-    bounds: dict[str, float | int] = {}
+    bounds: dict[str, Any] = {}
     for text in texts:
         name, _, value = text.partition("=")
         if name not in LIMITS:
             raise InputError(f"Unknown bound {name!r} in --budget {text}. {nearest(name, LIMITS)}")
+        if name == "latency" and value.endswith("ms"):
+            bounds[name] = value
+            continue
         try:
             bounds[name] = int(value) if value.isdigit() else float(value)
         except ValueError:

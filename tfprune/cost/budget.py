@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +14,9 @@ from tfprune.errors import InputError
 from tfprune.numbers import is_integer, is_real
 from tfprune.registry import Configurable
 
-__all__ = ["LIMITS", "Budget"]
+__all__ = ["LIMITS", "Budget", "as_arguments"]
 
-LIMITS = {"params": "parameters", "macs": "macs", "bytes": "bytes"}
+LIMITS = {"params": "parameters", "macs": "macs", "bytes": "bytes", "latency": "latency"}
 """The names of bounds, and of what they bound in a `Cost`."""
 
 
@@ -27,6 +29,8 @@ class Budget(Configurable):
         params: Parameters: a fraction of those that there are, in (0, 1], or a number of them.
         macs: Multiply-accumulates for one sample, likewise.
         bytes: Bytes of the weights, likewise.
+        latency: Time for one sample on this machine: a fraction of what the network takes, in (0, 1], or a string with
+            milliseconds, as `"0.8 ms"`. It is predicted from a table of single operations timed by the interpreter.
 
     Raises:
         InputError: If a bound is not one of these, or none is given.
@@ -39,11 +43,14 @@ class Budget(Configurable):
     params: float | int | None = None
     macs: float | int | None = None
     bytes: float | int | None = None
+    latency: float | str | None = None
 
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in LIMITS if getattr(self, name) is not None}
         if not given:
             raise InputError("This budget has no bound; give one, such as Budget(macs=0.5) for half of them.")
+        if self.latency is not None:
+            milliseconds(given.pop("latency"))
         for name, value in given.items():
             fraction = is_real(value) and not is_integer(value)
             if not (0.0 < value <= 1.0 if fraction else is_integer(value) and value >= 1):
@@ -55,19 +62,59 @@ class Budget(Configurable):
         bounds = ", ".join(f"{name}={getattr(self, name)}" for name in LIMITS if getattr(self, name) is not None)
         return f"Budget({bounds})"
 
-    def bounds(self, whole: Cost) -> dict[str, int]:
-        """Return the bounds as counts, given what the whole network costs."""
-        return {
-            name: int(value if is_integer(value) else value * getattr(whole, field))
-            for name, field in LIMITS.items()
+    def bounds(self, whole: Cost) -> dict[str, float]:
+        """Return the bounds as counts, and milliseconds, given what the whole network costs.
+
+        Raises:
+            InputError: If there is a bound of latency and that of the network is not known.
+        """
+        found: dict[str, float] = {
+            name: int(value if is_integer(value) else value * getattr(whole, LIMITS[name]))
+            for name in ("params", "macs", "bytes")
             if (value := getattr(self, name)) is not None
         }
+        if self.latency is not None:
+            if whole.latency is None:
+                raise InputError("A budget of latency is for plan_filters, prune_filters and factorize; give another.")
+            value = milliseconds(self.latency)
+            found["latency"] = value if isinstance(self.latency, str) else value * whole.latency
+        return found
+
+    def absolute(self, whole: Cost) -> Budget:
+        """Return the same bounds as counts and milliseconds, for a network that may be another one by then."""
+        return Budget(**as_arguments(self.bounds(whole)))
 
     def met(self, cost: Cost, whole: Cost) -> bool:
         """Whether a network is within all bounds."""
         return not self.excess(cost, whole)
 
-    def excess(self, cost: Cost, whole: Cost) -> dict[str, int]:
+    def excess(self, cost: Cost, whole: Cost) -> dict[str, float]:
         """Return by how much each bound is exceeded, for those that are."""
         over: dict[str, Any] = {name: getattr(cost, LIMITS[name]) - bound for name, bound in self.bounds(whole).items()}
         return {name: count for name, count in over.items() if count > 0}
+
+
+def as_arguments(bounds: Mapping[str, float]) -> dict[str, Any]:
+    """Return counts and milliseconds as a budget takes them."""
+    return {name: f"{value} ms" if name == "latency" else int(value) for name, value in bounds.items()}
+
+
+def milliseconds(value: Any) -> float:
+    """Return a fraction, or the number of a string with milliseconds.
+
+    Raises:
+        InputError: If it is neither.
+    """
+    number = value
+    if isinstance(value, str):
+        try:
+            number = float(value.removesuffix("ms"))
+        except ValueError:
+            number = 0.0
+        if number > 0.0 and math.isfinite(number):
+            return float(number)
+    elif is_real(value) and not isinstance(value, bool) and 0.0 < value <= 1.0:
+        return float(value)
+    raise InputError(
+        f"The budget's latency is {value!r}; give the fraction to keep as a float in (0, 1], or a time as '0.8 ms'."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from tfprune.graph import Graph
 from tfprune.graph.labels import Axis
 
-__all__ = ["Cost", "CostModel"]
+__all__ = ["Cost", "CostModel", "Timing", "latency_line"]
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,27 @@ class Cost:
         parameters: Number of weights, those of normalisations included.
         bytes: Bytes of the weights.
         macs: Multiply-accumulates for one sample: of convolutions, products with kernels and products of tensors.
+        latency: Milliseconds for one sample on this machine (`tfprune.latency`); None if nobody asked for it.
     """
 
     parameters: int
     bytes: int
     macs: int
+    latency: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.parameters:,} parameters, {self.bytes:,} bytes, {self.macs:,} MACs"
+        time = "" if self.latency is None else f", {self.latency:.3f} ms"
+        return f"{self.parameters:,} parameters, {self.bytes:,} bytes, {self.macs:,} MACs{time}"
+
+
+class Timing(Protocol):
+    """Tells what a network takes on a device."""
+
+    def cost(self, kept: NDArray[np.bool_]) -> float:
+        """Return the milliseconds that it takes when some labels are kept."""
+
+    def shares(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return the milliseconds that removing one more label saves, float (labels,)."""
 
 
 class CostModel:
@@ -41,6 +55,7 @@ class CostModel:
 
     Args:
         graph: A traced model.
+        timing: What it takes on a device; None if nobody asks for that.
 
     Attributes:
         whole: What the network costs whole.
@@ -48,8 +63,9 @@ class CostModel:
             operation, or whose inputs have an unknown size.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, timing: Timing | None = None) -> None:
         self._graph = graph
+        self._timing = timing
         self._axes: dict[int, int] = {}
         self._labels: list[NDArray[np.int64]] = []
         macs = [(term.factor, term.axes) for terms in graph.walk.macs.values() for term in terms]
@@ -78,7 +94,7 @@ class CostModel:
             int((factors * padded[axes].prod(axis=1)).sum())
             for factors, axes in (self._parameters, self._bytes, self._macs)
         )
-        return Cost(parameters, size, macs)
+        return Cost(parameters, size, macs, None if self._timing is None else self._timing.cost(kept))
 
     def shares(self, kept: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
         """Return what removing one more label saves of each cost, while the others that are kept stay.
@@ -87,7 +103,7 @@ class CostModel:
             kept: For each label of the graph whether it is kept, bool (labels,).
 
         Returns:
-            For `"parameters"`, `"bytes"` and `"macs"`: float (labels,).
+            For `"parameters"`, `"bytes"` and `"macs"`, and for `"latency"` if there is a timing: float (labels,).
         """
         counts = np.add.reduceat(kept[self._all], self._starts, dtype=np.int64) if len(self._all) else self._starts
         padded = np.append(counts, 1)
@@ -103,6 +119,8 @@ class CostModel:
             of_label = np.zeros(len(kept))
             np.add.at(of_label, self._all, np.repeat(of_axis[:-1], lengths))
             result[name] = of_label
+        if self._timing is not None:
+            result["latency"] = self._timing.shares(kept)
         return result
 
     def _weights(self, variable: keras.Variable) -> tuple[int, tuple[Axis, ...]]:
@@ -129,3 +147,11 @@ class CostModel:
 def size_of(variable: keras.Variable) -> int:
     """Return the bytes of one element."""
     return int(np.dtype("uint16" if variable.dtype == "bfloat16" else variable.dtype).itemsize)
+
+
+def latency_line(before: Cost, after: Cost) -> list[str]:
+    """Return a line with two latencies, if they are known."""
+    if before.latency is None or after.latency is None:
+        return []
+    part = after.latency / max(before.latency, 1e-12)
+    return [f"  {'latency':<10} {before.latency:>12.3f} ms -> {after.latency:>10.3f} ms  ({part:.1%}, predicted)"]

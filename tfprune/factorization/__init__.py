@@ -7,9 +7,9 @@ from tfprune.factorization.depthwise import Depthwise
 from tfprune.factorization.grouped import ChannelOut, Grouped
 from tfprune.factorization.layer import factorize_layer
 from tfprune.factorization.network import FORMS, factorize, plan_factorization
+from tfprune.factorization.options import Option
 from tfprune.factorization.plan import FactorizationPlan, LayerPlan
 from tfprune.factorization.spatial import Spatial
-from tfprune.factorization.survey import Option
 from tfprune.factorization.svd import Svd
 from tfprune.factorization.tucker import Tucker
 

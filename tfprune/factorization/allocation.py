@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 
 import numpy as np
 
 from tfprune.cost import Budget, Cost
 from tfprune.cost.budget import LIMITS
-from tfprune.factorization.survey import Candidate, Option
+from tfprune.factorization.options import Option
+from tfprune.factorization.survey import Candidate
 
 __all__ = ["allocate", "total_cost"]
+
+COUNTS = ("parameters", "bytes", "macs")
 
 
 def total_cost(whole: Cost, chosen: Sequence[tuple[Candidate, Option | None]]) -> Cost:
@@ -28,8 +30,10 @@ def total_cost(whole: Cost, chosen: Sequence[tuple[Candidate, Option | None]]) -
 
 def changed(total: Cost, before: Cost, after: Cost) -> Cost:
     """Return a sum of costs in which one part has changed."""
-    names = [field.name for field in fields(Cost)]
-    return Cost(**{name: getattr(total, name) + getattr(after, name) - getattr(before, name) for name in names})
+    sums = {name: getattr(total, name) + getattr(after, name) - getattr(before, name) for name in COUNTS}
+    times = total.latency, after.latency, before.latency
+    known = all(time is not None for time in times)
+    return Cost(**sums, latency=times[0] + times[1] - times[2] if known else None)  # type: ignore[operator]
 
 
 def allocate(

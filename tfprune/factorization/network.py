@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -14,18 +16,23 @@ from tfprune.errors import InputError
 from tfprune.factorization.allocation import allocate, total_cost
 from tfprune.factorization.base import Factorization, factorizations
 from tfprune.factorization.layer import usual_form
+from tfprune.factorization.options import Option, error_of, find_grid, find_options, operations_of
 from tfprune.factorization.plan import FactorizationPlan, LayerPlan
 from tfprune.factorization.ranks import check_rank, find_ranks
-from tfprune.factorization.survey import Candidate, Measure, Option, candidates_of, error_of, find_options, measures
+from tfprune.factorization.survey import Candidate, Measure, candidates_of, measures
 from tfprune.graph import trace
 from tfprune.graph.choice import LayerChoice, inside
 from tfprune.graph.tree import walk
+from tfprune.latency import LatencyTable, NetworkLatency
 from tfprune.refit import Network, Unlabelled
 
 __all__ = ["FORMS", "factorize", "plan_factorization"]
 
 FORMS: tuple[Any, ...] = ("svd", "spatial", "channel_in", "channel_out", "tucker", "depthwise")
 """The forms that are tried if none is named. Those left out take long to find (CP) or run slowly (grouped)."""
+
+FAST = 8
+"""Ranks in multiples of this run fast; with a budget of latency they are tried too."""
 
 
 def plan_factorization(
@@ -99,19 +106,35 @@ def plan_factorization(
         for candidate in candidates
         if candidate.reason is None
     }
-    whole = CostModel(graph).whole
+    timing = None
+    if budget is not None and budget.latency is not None:
+        timing = NetworkLatency(graph, LatencyTable(), progress=verbose > 0)
+    whole = CostModel(graph, timing).whole
     network = None if given is None else Network(graph)
     found: dict[str, Measure] = {}
     options: dict[str, list[Option]] = {}
-    each = measures(graph, candidates, None if given is None else given.samples, seed=seed, network=network)
     names = [LIMITS[name] for name in budget.bounds(whole)] if budget is not None else list(LIMITS.values())
+    steps = (1, FAST) if timing and round_to == 1 else (round_to,)
+    counted = [name for name in names if name != "latency"] or ["macs"]
+    grids = {
+        candidate.path: find_grid(candidate, forms or all_forms(), counted, steps)
+        for candidate in candidates
+        if candidate.reason is None and budget is not None and wanted[candidate.path] is None
+    }
+    if timing is not None:
+        candidates = [timed(candidate, timing) for candidate in candidates]
+        timing.table.measure(
+            (one for candidate in candidates for one in operations_of(candidate, grids.get(candidate.path, []))),
+            progress=verbose > 0,
+        )
+    each = measures(graph, candidates, None if given is None else given.samples, seed=seed, network=network)
     for candidate, measure in track(each, len(wanted), "factorise", verbose > 0):
         found[candidate.path] = measure
         fixed = wanted[candidate.path]
         if fixed is not None:
             options[candidate.path] = [resolve(candidate, measure, *fixed, round_to=round_to)]
         elif budget is not None:
-            options[candidate.path] = find_options(candidate, measure, forms or all_forms(), names, round_to=round_to)
+            options[candidate.path] = find_options(candidate, measure, grids[candidate.path], names)
     chosen = pick(whole, options, {c.path: c for c in candidates}, budget, set(own))
     plans = tuple(
         LayerPlan(
@@ -200,8 +223,6 @@ def all_forms() -> list[Factorization]:
 
 def choose(graph: Any, candidates: Sequence[Candidate], layers: Any, skip: Any) -> list[Candidate]:
     """Return the layers with what the user chose noted as their reason."""
-    from dataclasses import replace
-
     everything = dict(walk(graph.model))
     wanted = None if layers is None else inside(everything, layers)
     unwanted = inside(everything, skip or ())
@@ -213,6 +234,14 @@ def choose(graph: Any, candidates: Sequence[Candidate], layers: Any, skip: Any) 
         elif reason is None and wanted is not None and id(candidate.layer) not in wanted:
             reason = "not chosen"
         found.append(replace(candidate, reason=reason))
+    return found
+
+
+def timed(candidate: Candidate, timing: NetworkLatency) -> Candidate:
+    """Return a layer with what it takes on this machine; it stays as it is if that can't be measured."""
+    found = replace(candidate, timing=timing.of)
+    if candidate.reason is None and not math.isfinite(found.cost.latency or 0.0):
+        return replace(candidate, reason="it can't be timed on this runtime")
     return found
 
 
@@ -286,7 +315,7 @@ def pick(
         return {path: own[0] for path, own in options.items() if path in fixed or cheaper(own[0], candidates[path])}
     chosen = {path: options[path][0] for path in fixed if path in options}
     start = total_cost(whole, [(candidates[path], option) for path, option in chosen.items()])
-    bounds = Budget(**budget.bounds(whole))
+    bounds = budget.absolute(whole)
     free = {path: own for path, own in options.items() if path not in fixed}
     found = allocate(start, free, candidates, bounds)
     if found is None:
@@ -300,7 +329,8 @@ def pick(
 
 def cheaper(option: Option, candidate: Candidate) -> bool:
     """Whether factors cost less than the layer in any way."""
-    return any(getattr(option.cost, name) < getattr(candidate.cost, name) for name in LIMITS.values())
+    costs = ((getattr(option.cost, name), getattr(candidate.cost, name)) for name in LIMITS.values())
+    return any(after < before for after, before in costs if after is not None)
 
 
 def why_not(options: list[Option] | None, budget: Budget | None) -> str:

@@ -10,12 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from tfprune.cost import Cost
+from tfprune.cost.network import latency_line
 from tfprune.errors import InputError
 from tfprune.factorization.base import Array
 from tfprune.factorization.constrained import FactoredForm
 from tfprune.factorization.fit import fit_factors
 from tfprune.factorization.layer import make_pieces
-from tfprune.factorization.survey import Candidate, Measure, Option
+from tfprune.factorization.options import Option
+from tfprune.factorization.survey import Candidate, Measure
 from tfprune.graph import Graph
 from tfprune.refit import Network, Repaired, Unlabelled
 from tfprune.refit.repair import repair
@@ -154,6 +156,7 @@ class FactorizationPlan:
                     ("MACs", self.before.macs, self.after.macs),
                 )
             ),
+            *latency_line(self.before, self.after),
         ]
         return "\n".join(lines)
 

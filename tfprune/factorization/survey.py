@@ -1,8 +1,8 @@
-"""What each layer of a network could become: forms and ranks, with what they cost and the error that they make."""
+"""The layers of a network that have kernels, what they cost, and what an error in a kernel does to their outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,44 +12,18 @@ import numpy as np
 from keras import layers
 
 from tfprune.cost import Cost
-from tfprune.factorization.base import Array, Factorization, Ranks
+from tfprune.cost.operation import Operation
+from tfprune.factorization.base import Array
 from tfprune.factorization.constrained import centered
-from tfprune.factorization.fit import fit_factors
 from tfprune.factorization.geometry import Geometry, geometry_of
 from tfprune.factorization.metric import Metric
 from tfprune.factorization.pieces import Piece, Step
-from tfprune.factorization.ranks import rank_grid
 from tfprune.graph import Graph
 from tfprune.graph.node import Node
 from tfprune.refit import Network
 from tfprune.refit.selection import Selection
 
-__all__ = ["Candidate", "Measure", "Option", "candidates_of", "find_options", "measures"]
-
-SWEEPS = 2
-"""To tell which form is good, factors need not be the best there are."""
-
-
-@dataclass(frozen=True)
-class Option:
-    """What a layer can become.
-
-    Args:
-        form: How.
-        ranks: With which ranks.
-        error: The error that this adds to what the layer makes, relative to the variance of that; without data, to its
-            kernel, relative to its squares.
-        cost: What the layers cost that take its place.
-    """
-
-    form: Factorization
-    ranks: Ranks
-    error: float
-    cost: Cost
-
-    def __str__(self) -> str:
-        ranks = ", ".join(map(str, self.ranks))
-        return f"{type(self.form).__name__} {ranks}"
+__all__ = ["Candidate", "Measure", "candidates_of", "measures"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +49,7 @@ class Candidate:
         geometry: What forms must know of it; None if it has no form.
         shapes: Shapes of its inputs, one for each call.
         reason: Why it stays as it is; None if that is open.
+        timing: Returns what operations take on a device, in milliseconds; None if nobody asks for that.
     """
 
     path: str
@@ -82,6 +57,7 @@ class Candidate:
     geometry: Geometry | None = field(repr=False)
     shapes: tuple[tuple[int | None, ...], ...] = field(repr=False)
     reason: str | None = None
+    timing: Callable[[list[Operation]], float] | None = field(default=None, repr=False)
 
     @cached_property
     def cost(self) -> Cost:
@@ -93,18 +69,23 @@ class Candidate:
         whole = Piece(type(layer), layer.get_config(), np.broadcast_to(np.float32(0), kernel.shape))
         return self.price([whole])
 
+    def operations(self, steps: Sequence[Step]) -> list[Operation]:
+        """Return what layers do that take its place, in all its calls."""
+        found: list[Operation] = []
+        for shape in self.shapes:
+            for step in steps:
+                found += step.operations(shape)
+                shape = step.after(shape)
+        return found
+
     def price(self, steps: Sequence[Step]) -> Cost:
         """Return what layers cost that take its place."""
-        parameters = macs = 0
-        for shape in self.shapes:
-            parameters = 0
-            for step in steps:
-                for operation in step.operations(shape):
-                    parameters += operation.parameters
-                    macs += operation.macs
-                shape = step.after(shape)
+        done = self.operations(steps)
+        parameters = sum(one.parameters for one in done[: len(done) // len(self.shapes)])
+        macs = sum(one.macs for one in done)
         dtype = "uint16" if self.layer.variable_dtype == "bfloat16" else self.layer.variable_dtype
-        return Cost(parameters, parameters * np.dtype(dtype).itemsize, macs)
+        latency = None if self.timing is None else self.timing(done)
+        return Cost(parameters, parameters * np.dtype(dtype).itemsize, macs, latency)
 
 
 def candidates_of(graph: Graph) -> list[Candidate]:
@@ -164,54 +145,3 @@ def measures(
             kernel = candidate.geometry.kernel
             size = np.sqrt(max(float(np.square(kernel).sum()), 1e-30))
             yield candidate, Measure([Metric()] * len(kernel), np.full((len(kernel), kernel.shape[-1]), 1 / size))
-
-
-def find_options(
-    candidate: Candidate,
-    measure: Measure,
-    forms: Sequence[Factorization],
-    costs: Sequence[str],
-    *,
-    ranks: Mapping[str, Sequence[Ranks]] | None = None,
-    round_to: int = 1,
-) -> list[Option]:
-    """Return what a layer can become, of what costs less.
-
-    Args:
-        candidate: The layer.
-        measure: What errors cost.
-        forms: The forms to try.
-        costs: Names of the costs of which at least one must fall.
-        ranks: Ranks to try of some forms, by class name; else a grid.
-        round_to: Ranks are multiples of this.
-    """
-    geometry = candidate.geometry
-    if geometry is None:
-        return []
-    whole, found = candidate.cost, []
-    for form in forms:
-        if form.check(geometry) is not None:
-            continue
-
-        def priced(ranks: Ranks, form: Factorization = form, geometry: Geometry = geometry) -> Cost:
-            return candidate.price(form.priced(geometry, ranks))
-
-        def pays(ranks: Ranks, priced: Any = priced) -> bool:
-            cost = priced(ranks)
-            return any(getattr(cost, name) < getattr(whole, name) for name in costs)
-
-        grid = (ranks or {}).get(type(form).__name__) or rank_grid(form, geometry, pays, round_to=round_to)
-        for wanted in grid:
-            error = error_of(form, geometry, wanted, measure)
-            found.append(Option(form, wanted, error, priced(wanted)))
-    return found
-
-
-def error_of(form: Factorization, geometry: Geometry, ranks: Ranks, measure: Measure) -> float:
-    """Return the error that a form with some ranks makes."""
-    equation, total = form.equation(geometry), 0.0
-    for kernel, metric, scale in zip(form.kernels(geometry), measure.metrics, measure.scale, strict=True):
-        wanted = kernel * scale
-        factors = fit_factors(equation, form.start(wanted, ranks, metric), wanted, metric, sweeps=SWEEPS)
-        total += metric((wanted - equation.compose(factors)).reshape(-1, wanted.shape[-1]))
-    return total

@@ -1,8 +1,10 @@
-"""A .tflite file with one operation and random weights, written without a converter, to be timed."""
+"""A .tflite file with copies of one operation, with random weights, written without a converter, to be timed."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +17,14 @@ __all__ = ["one_operation"]
 
 Array = NDArray[np.float32]
 
+COPIES = 6
+"""So many are in the file, each with weights of its own: as in a network, each finds the caches full of the others'."""
+
 SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated")
 
 
 def one_operation(operation: Operation) -> bytes | None:
-    """Return a float32 .tflite file with one operation on one sample; None of a kind that can't be written.
+    """Return a float32 .tflite file with copies of an operation on one sample; None of a kind that can't be written.
 
     Args:
         operation: The operation. One along one axis becomes an image one pixel high, as the converter makes of it.
@@ -56,8 +61,6 @@ def one_operation(operation: Operation) -> bytes | None:
 
 def as_image(operation: Operation) -> Operation:
     """Return a convolution along two axes."""
-    from dataclasses import replace
-
     positions, padding = operation.positions, operation.padding
     if padding == "causal":  # which the converter writes as zeros before the input
         positions, padding = (positions[0] + (operation.window[0] - 1) * operation.dilation[0],), "valid"
@@ -90,26 +93,31 @@ def write(
     code.deprecatedBuiltinCode = code.builtinCode
     code.version = 1
     arrays = [kernel] if name == "ADD" else [kernel, np.zeros(made[-1])]
-    buffers = [schema.BufferT()]
-    tensors = [tensor(schema, "input", given, 0)]
-    for number, array in enumerate(arrays):
-        buffer = schema.BufferT()
-        buffer.data = np.frombuffer(np.ascontiguousarray(array, dtype="<f4").tobytes(), np.uint8)
-        buffers.append(buffer)
-        tensors.append(tensor(schema, f"weights_{number}", array.shape, number + 1))
-    tensors.append(tensor(schema, "output", made, 0))
     options = getattr(schema, f"{OPTIONS[name]}T")()
     for key, value in settings.items():
         setattr(options, key, value)
-    operator = schema.OperatorT()
-    operator.opcodeIndex = 0
-    operator.inputs = np.arange(len(tensors) - 1, dtype=np.int32)
-    operator.outputs = np.array([len(tensors) - 1], dtype=np.int32)
-    operator.builtinOptionsType = getattr(schema.BuiltinOptions, OPTIONS[name])
-    operator.builtinOptions = options
+    buffers = [schema.BufferT()]
+    tensors = [tensor(schema, "input", given, 0)]
+    operators = []
+    for copy in range(COPIES):
+        first = len(tensors)
+        for number, array in enumerate(arrays):
+            buffer = schema.BufferT()
+            buffer.data = np.frombuffer(np.ascontiguousarray(array, dtype="<f4").tobytes(), np.uint8)
+            buffers.append(buffer)
+            tensors.append(tensor(schema, f"weights_{copy}_{number}", array.shape, len(buffers) - 1))
+        tensors.append(tensor(schema, f"output_{copy}", made, 0))
+        operator = schema.OperatorT()
+        operator.opcodeIndex = 0
+        operator.inputs = np.array([0, *range(first, len(tensors) - 1)], dtype=np.int32)
+        operator.outputs = np.array([len(tensors) - 1], dtype=np.int32)
+        operator.builtinOptionsType = getattr(schema.BuiltinOptions, OPTIONS[name])
+        operator.builtinOptions = options
+        operators.append(operator)
     graph = schema.SubGraphT()
-    graph.tensors, graph.operators = tensors, [operator]
-    graph.inputs, graph.outputs = np.array([0], np.int32), operator.outputs
+    graph.tensors, graph.operators = tensors, operators
+    graph.inputs = np.array([0], np.int32)
+    graph.outputs = np.concatenate([operator.outputs for operator in operators])
     model = schema.ModelT()
     model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [code], [graph], buffers
     builder = flatbuffers.Builder(1024)
@@ -128,8 +136,6 @@ def tensor(schema: Any, name: str, shape: tuple[int, ...], buffer: int) -> Any:
 def find_schema() -> Any:
     """Return the module that LiteRT or TensorFlow has for the file format."""
     for name in SCHEMAS:
-        try:
+        with contextlib.suppress(ImportError):
             return importlib.import_module(name)
-        except ImportError:
-            continue
     raise BenchmarkError("Timing operations needs the .tflite schema; run: pip install ai-edge-litert flatbuffers")

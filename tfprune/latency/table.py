@@ -20,7 +20,7 @@ from tfprune.console import track
 from tfprune.cost.operation import Operation
 from tfprune.errors import BenchmarkError, InputError
 from tfprune.files import atomic_path
-from tfprune.latency.one_operation import one_operation
+from tfprune.latency.one_operation import COPIES, one_operation
 from tfprune.numbers import is_integer
 
 __all__ = ["LatencyTable"]
@@ -31,15 +31,13 @@ BURST = 0.02
 ROUNDS = 3
 """So often, with all others in between: noise that comes and goes does not hit all of them."""
 
-NOTHING = Operation("elementwise", (1, 1), 1, 1)
-
 
 class LatencyTable:
     """Latencies of single operations, float32, one sample, on this machine.
 
-    Each operation is a .tflite file of its own, run in a worker process; what a call of the interpreter costs in itself
-    is taken off. The table is kept in a file for each CPU, interpreter version and number of threads, and only what it
-    lacks is measured.
+    Each operation is a .tflite file of its own with a few copies of it, run in a worker process: the fastest of some
+    hundred runs; with one thread its CPU time, which others on the machine hardly disturb. The table is kept in a file
+    for each CPU, interpreter version and number of threads, and only what it lacks is measured.
 
     Args:
         threads: Threads of the interpreter.
@@ -49,6 +47,7 @@ class LatencyTable:
         InputError: If the number of threads is none.
 
     Example:
+        >>> from tfprune.cost.operation import Operation
         >>> table = LatencyTable(folder=".")
         >>> conv = Operation("convolution", (8, 8), 16, 16, (3, 3), (1, 1), (1, 1), "same")
         >>> table.measure([conv])
@@ -74,7 +73,7 @@ class LatencyTable:
         return self.folder / f"latency-{digest}-{runtime['interpreter']}-{version}-{self.threads}.json"
 
     def __getitem__(self, operation: Operation) -> float:
-        """Return the latency of an operation in milliseconds; 0 of one that costs none.
+        """Return the latency of an operation in milliseconds; 0 of one that looks up, and so takes next to none.
 
         Raises:
             KeyError: If it has not been measured, or can't be.
@@ -87,15 +86,18 @@ class LatencyTable:
                 operation.outputs // operation.groups,
             )  # fmt: skip
             return operation.groups * self[single]
-        return max(self._load()[key_of(operation)] - self._load()[key_of(NOTHING)], 0.0)
+        return self._load()[key_of(operation)] / COPIES
 
     def __contains__(self, operation: Operation) -> bool:
         """Whether the latency of an operation is known."""
+        return self.get(operation, -1.0) >= 0.0
+
+    def get(self, operation: Operation, default: float) -> float:
+        """Return the latency of an operation in milliseconds, or something else if it is not known."""
         try:
-            self[operation]
+            return self[operation]
         except KeyError:
-            return False
-        return True
+            return default
 
     def measure(self, operations: Iterable[Operation], *, progress: bool = False) -> None:
         """Measure what is not known yet, and write it to the file.
@@ -110,7 +112,7 @@ class LatencyTable:
             BenchmarkError: If there is no interpreter.
         """
         known = self._load()
-        missing = {key_of(one): one for operation in [NOTHING, *operations] for one in singles(operation)}
+        missing = {key_of(one): one for operation in operations for one in singles(operation)}
         missing = {key: one for key, one in missing.items() if key not in known}
         if not missing:
             return

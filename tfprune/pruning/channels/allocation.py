@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfprune.cost import Budget, Cost, CostModel
+from tfprune.cost.network import Timing
 from tfprune.errors import InputError
 from tfprune.granularity import Units
 from tfprune.graph import ChannelGroup, Graph
@@ -31,6 +32,7 @@ class Allocation:
         limits: Numbers of channels that a group may keep.
         own: What is wanted of some groups by name: a sparsity as a float, or a number to keep.
         whole: The groups that keep all their channels, with the reason.
+        timing: What the network takes on a device, for budgets of latency.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Allocation:
         limits: Limits,
         own: Mapping[str, float | int],
         whole: Sequence[ChannelGroup] = (),
+        timing: Timing | None = None,
     ) -> None:
         self.graph = graph
         self.groups = groups
@@ -50,7 +53,7 @@ class Allocation:
         self.limits = limits
         self.own = own
         self.whole = whole
-        self.costs = CostModel(graph)
+        self.costs = CostModel(graph, timing)
         self._free = [index for index, group in enumerate(groups) if group.name not in own]
         self._units = [units_of(groups[index], scores[index]) for index in self._free]
 
@@ -111,11 +114,15 @@ class Allocation:
 
     def cost(self, counts: Sequence[int]) -> Cost:
         """Return the cost when each group keeps its best channels."""
+        return self.costs.cost(self.kept(counts))
+
+    def kept(self, counts: Sequence[int]) -> NDArray[np.bool_]:
+        """Return for each label of the graph whether it is kept when each group keeps its best channels."""
         gone = [
             group.labels[~best_channels(scores, count)]
             for group, scores, count in zip(self.groups, self.scores, counts, strict=True)
         ]
-        return self.costs.cost(self.graph.kept(np.concatenate(gone) if gone else []))
+        return self.graph.kept(np.concatenate(gone) if gone else [])
 
     def _fits(self, counts: Sequence[int], budget: Budget) -> bool:
         return budget.met(self.cost(counts), self.costs.whole)

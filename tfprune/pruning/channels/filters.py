@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from tfprune import criteria
 from tfprune import scope as scopes
 from tfprune.console import console
-from tfprune.cost import Budget
+from tfprune.cost import Budget, Cost
+from tfprune.cost.budget import as_arguments
 from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, trace
 from tfprune.graph.choice import LayerChoice
+from tfprune.latency import LatencyTable, NetworkLatency
 from tfprune.pruning.channels.allocation import Allocation, best_channels
 from tfprune.pruning.channels.compensated import GREEDY, OBS, find_curves, rank_scores
 from tfprune.pruning.channels.greedy import greedy_counts
@@ -46,7 +48,7 @@ def plan_filters(
     layers: Sequence[LayerChoice] | None = None,
     skip: Sequence[LayerChoice] | None = None,
     per_layer: Mapping[keras.Layer | str, float | int] | None = None,
-    round_to: int = 1,
+    round_to: int | None = None,
     min_channels: int | Mapping[keras.Layer | str, int] = 1,
     seed: int = 0,
     verbose: int = 0,
@@ -69,7 +71,8 @@ def plan_filters(
         layers: Only channels that these layers make (objects, types, names, paths).
         skip: No channels that these layers make.
         per_layer: For the channels that a layer makes: the fraction to remove as a float, or the number to keep.
-        round_to: Kept channels are a multiple of this, or all that there are.
+        round_to: Kept channels are a multiple of this, or all that there are; by default 1, and with a budget of
+            latency what measurements show to be fast here (mostly 8 or 16).
         min_channels: No group keeps fewer; or how many those keep at least that some layers make, `{"conv_1": 16}`.
         seed: Seed of criteria that draw random numbers, and of the choice of rows that layers are seen with.
         verbose: 1 shows a progress bar on a terminal.
@@ -90,8 +93,8 @@ def plan_filters(
         True
     """
     wanted = check_choices(budget, data, criterion, scope, per_layer)
-    if not isinstance(min_channels, Mapping):
-        Limits(round_to, min_channels)  # refuses what is out of range before the model is looked at
+    if not isinstance(min_channels, Mapping):  # refuses what is out of range before the model is looked at
+        Limits(1 if round_to is None else round_to, min_channels)
     given = None if data is None else Unlabelled(model, data, samples)
     graph = trace(model)
     for variable in model.weights:
@@ -100,7 +103,12 @@ def plan_filters(
     groups, own = resolve_choices(graph, layers, skip, per_layer)
     if wanted.compensated or wanted.greedy:
         groups = [exact_only(group) if group.name not in own else group for group in groups]
-    limits = make_limits(graph, groups, round_to, min_channels)
+    timing = None
+    if isinstance(budget, Budget) and budget.latency is not None:
+        timing = NetworkLatency(graph, LatencyTable(), progress=verbose > 0)
+        timing.prepare()
+        round_to = timing.multiple() if round_to is None else round_to
+    limits = make_limits(graph, groups, 1 if round_to is None else round_to, min_channels)
     prunable = [group for group in groups if group.prunable]
     if not prunable:
         reasons = sorted({group.reason or "" for group in groups}) or ["there are no channels"]
@@ -116,19 +124,50 @@ def plan_filters(
         order = None if wanted.compensated else scores
         curves = find_curves(graph, prunable, given.samples, order, seed=seed, progress=verbose > 0)
         scores = [rank_scores(curves[group.name]) for group in prunable]
-    allocation = Allocation(graph, prunable, scores, wanted.scope, limits, own, [g for g in groups if not g.prunable])
-    if wanted.greedy and isinstance(budget, Budget):
-        fixed = allocation.fixed()
-        found = greedy_counts(graph, allocation.costs, list(curves.values()), limits, fixed, budget)
-        counts = allocation.by_budget(budget) if found is None else [found[group.name] for group in prunable]
+    rest = [group for group in groups if not group.prunable]
+    allocation = Allocation(graph, prunable, scores, wanted.scope, limits, own, rest, timing)
+
+    def count(bounds: Budget) -> list[int]:
+        if wanted.greedy:
+            fixed = allocation.fixed()
+            found = greedy_counts(graph, allocation.costs, list(curves.values()), limits, fixed, bounds)
+            if found is not None:
+                return [found[group.name] for group in prunable]
+        return allocation.by_budget(bounds)
+
+    after = None
+    if isinstance(budget, Budget) and timing is not None:
+        counts, after = within_latency(allocation, budget, timing, count)
     else:
-        counts = allocation.by_budget(budget) if isinstance(budget, Budget) else allocation.by_sparsity(budget or 0.0)
+        counts = count(budget) if isinstance(budget, Budget) else allocation.by_sparsity(budget or 0.0)
     keep = {
         group.name: best_channels(own_scores, count)
         for group, own_scores, count in zip(prunable, scores, counts, strict=True)
     }
     plans = [GroupPlan(group, keep.get(group.name, np.ones(group.size, dtype=bool))) for group in groups]
-    return ChannelPlan(graph, tuple(plans), allocation.costs.whole, allocation.cost(counts), curves, given)
+    return ChannelPlan(graph, tuple(plans), allocation.costs.whole, after or allocation.cost(counts), curves, given)
+
+
+def within_latency(
+    allocation: Allocation, budget: Budget, timing: NetworkLatency, count: Callable[[Budget], list[int]]
+) -> tuple[list[int], Cost]:
+    """Return how many channels each group keeps so that the very operations that are left are fast enough.
+
+    Latencies in between are interpolated; if what is left takes longer than that, the bound is drawn in by as much.
+    """
+    whole = allocation.costs.whole
+    bounds = budget.bounds(whole)
+    wanted = bounds["latency"]
+    for _ in range(TRIALS):
+        counts = count(Budget(**as_arguments(bounds)))
+        real = timing.exact(allocation.kept(counts))
+        if real <= wanted:
+            break
+        bounds["latency"] *= wanted / real * 0.995
+    return counts, replace(allocation.cost(counts), latency=real)
+
+
+TRIALS = 6
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from tfprune.cost import Budget, Cost
-from tfprune.cost.budget import LIMITS
+from tfprune.cost.budget import LIMITS, as_arguments
 from tfprune.errors import InputError
 from tfprune.numbers import is_integer, is_real
 from tfprune.pruning.channels.filters import plan_filters
@@ -124,11 +124,11 @@ def prune_iteratively(
     if floor is not None and score < floor:
         raise InputError(f"The given model scores {score:g}, below the floor of {floor:g}; give a lower floor.")
     good, done = model, []
-    ends = budget.bounds(final.before)  # counts: fractions would be of what the last step has left
-    bounds = {name: end / getattr(final.before, LIMITS[name]) for name, end in ends.items()}
+    ends = budget.absolute(final.before)  # fractions would be of what the last step has left
+    bounds = {name: end / getattr(final.before, LIMITS[name]) for name, end in budget.bounds(final.before).items()}
     for number in range(1, steps + 1):
-        part = {name: int(getattr(final.before, LIMITS[name]) * f ** (number / steps)) for name, f in bounds.items()}
-        plan = plan_filters(good, Budget(**(ends if number == steps else part)), **choices)
+        part = {name: getattr(final.before, LIMITS[name]) * f ** (number / steps) for name, f in bounds.items()}
+        plan = plan_filters(good, ends if number == steps else Budget(**as_arguments(part)), **choices)
         candidate = plan.apply(optimizer=True)
         before = checked(evaluate(candidate))
         fit(candidate)

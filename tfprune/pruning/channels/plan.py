@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tfprune.cost import Cost
+from tfprune.cost.network import latency_line
 from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, Graph
 from tfprune.refit import Curve, Repaired, cut_and_refit
@@ -131,6 +132,7 @@ class ChannelPlan:
                     ("MACs", self.before.macs, self.after.macs),
                 )
             ),
+            *latency_line(self.before, self.after),
         ]
         return "\n".join(lines)
 
