@@ -100,6 +100,9 @@ def quiet() -> Iterator[IO[bytes]]:
         ...     print("not shown")
         ...     _ = log.seek(0)
     """
+    import tensorflow as tf
+
+    tf.get_logger()  # whose handler keeps the stream that it finds when it is made
     with tempfile.TemporaryFile() as log, contextlib.ExitStack() as stack:
         text = stack.enter_context(open(log.fileno(), "w", encoding="utf-8", errors="replace", closefd=False))
         for stream in (sys.stdout, sys.stderr):

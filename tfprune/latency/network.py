@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Sequence
 from functools import cached_property
@@ -77,10 +78,7 @@ class NetworkLatency:
         every = [one for operation, (ins, outs) in grids.items() for row in cut(operation, ins, outs) for one in row]
         self.table.measure(every, progress=self._progress)
         for operation, (ins, outs) in grids.items():
-            values = [
-                [self.table.get(one, self.table[operation]) for one in row]
-                for row in cut(operation, ins, outs)
-            ]
+            values = [[self.table.get(one, self.table[operation]) for one in row] for row in cut(operation, ins, outs)]
             self._grids[operation] = ins, outs, np.array(values)
 
     def cost(self, kept: NDArray[np.bool_]) -> float:
@@ -104,27 +102,31 @@ class NetworkLatency:
         self.table.measure(operations, progress=self._progress)
         return self.scale * sum(self.table.get(one, 0.0) for one in operations)
 
-    def multiple(self) -> int:
+    def multiple(self, most: int = 16) -> int:
         """Return of which number the channels should be a multiple, so that they take no longer than fewer.
 
-        That is the largest for which the costliest operation takes no longer on average with its outputs rounded up.
+        That is the largest power of two for which the costliest operation takes no longer on average with its outputs
+        rounded up.
+
+        Args:
+            most: It is no more than this.
         """
         usable = [part.operation for part in self.parts if part.outputs and part.operation.kind == "convolution"]
         usable = [one for one in usable if one in self.table and one.groups == 1 and one.outputs >= 2 * WIDEST]
         if not usable:
-            return MULTIPLE
+            return 1
         operation = max(usable, key=lambda one: self.table[one])
         counts = range(operation.outputs - WIDEST + 1, operation.outputs + 1)
         of_size = {n: operation.with_channels(operation.inputs, n) for n in counts}
         self.table.measure(of_size.values(), progress=self._progress)
         times = {n: self.table[one] for n, one in of_size.items() if one in self.table}
         if len(times) < WIDEST:
-            return MULTIPLE
+            return 1
         mean = sum(times.values()) / WIDEST
         step = WIDEST
         while step > 1 and sum(times[-(-n // step) * step] for n in counts) / WIDEST > NO_LONGER * mean:
             step //= 2
-        return step
+        return min(step, 2 ** int(math.log2(max(most, 1))))
 
     def shares(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return what removing one more label saves, in milliseconds, float (labels,); as `CostModel.shares`."""

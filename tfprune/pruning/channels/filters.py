@@ -72,7 +72,7 @@ def plan_filters(
         skip: No channels that these layers make.
         per_layer: For the channels that a layer makes: the fraction to remove as a float, or the number to keep.
         round_to: Kept channels are a multiple of this, or all that there are; by default 1, and with a budget of
-            latency what measurements show to be fast here (mostly 8 or 16).
+            latency what measurements show to be fast here (mostly 8 or 16), at most half of the smallest group.
         min_channels: No group keeps fewer; or how many those keep at least that some layers make, `{"conv_1": 16}`.
         seed: Seed of criteria that draw random numbers, and of the choice of rows that layers are seen with.
         verbose: 1 shows a progress bar on a terminal.
@@ -107,7 +107,8 @@ def plan_filters(
     if isinstance(budget, Budget) and budget.latency is not None:
         timing = NetworkLatency(graph, LatencyTable(), progress=verbose > 0)
         timing.prepare()
-        round_to = timing.multiple() if round_to is None else round_to
+        smallest = min((group.size for group in groups if group.prunable), default=1)
+        round_to = timing.multiple(smallest // 2) if round_to is None else round_to
     limits = make_limits(graph, groups, 1 if round_to is None else round_to, min_channels)
     prunable = [group for group in groups if group.prunable]
     if not prunable:

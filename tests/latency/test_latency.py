@@ -1,0 +1,176 @@
+"""Latencies: one operation at a time from files that real interpreters run, kept on disk; networks from their sum."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from factorization.test_network import residual
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import layers
+
+import tfprune
+from tfprune import Budget
+from tfprune.cost.operation import Operation, operation_of
+from tfprune.errors import InputError
+from tfprune.graph import trace
+from tfprune.latency import LatencyTable, NetworkLatency, parts_of
+from tfprune.latency.network import interpolate
+from tfprune.latency.one_operation import COPIES, one_operation
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFPRUNE_CACHE", str(tmp_path / "cache"))
+
+
+def convolution(inputs=8, outputs=8, size=6, **options):
+    return Operation("convolution", (size, size), inputs, outputs, (3, 3), (1, 1), (1, 1), "same", **options)
+
+
+LAYERS = [
+    (layers.Conv2D(6, 3, strides=2, padding="same"), (9, 9, 4)),
+    (layers.Conv2D(6, (3, 1), dilation_rate=2), (9, 9, 4)),
+    (layers.Conv2D(6, 3, groups=2), (9, 9, 4)),
+    (layers.Conv1D(6, 3, padding="causal"), (9, 4)),
+    (layers.DepthwiseConv2D(3, depth_multiplier=2, padding="same"), (9, 9, 4)),
+    (layers.DepthwiseConv1D(3), (9, 4)),
+    (layers.Dense(5), (7, 4)),
+    (layers.EinsumDense("abc,cde->abde", (7, 2, 5)), (7, 4)),
+]
+
+
+@pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=lambda value: getattr(value, "name", ""))
+def test_what_an_operation_makes_and_costs_is_what_keras_and_the_interpreter_say(layer, shape, tmp_path):
+    layer = type(layer).from_config(layer.get_config())
+    made = layer(np.zeros((1, *shape), "float32"))
+    operation = operation_of(type(layer), layer.get_config(), (None, *shape), layer.kernel.shape)
+    assert operation.parameters == layer.count_params()
+    assert operation.outputs * int(np.prod(operation.made)) == int(np.prod(made.shape[1:]))
+    path = tmp_path / "one.tflite"
+    path.write_bytes(one_operation(operation))
+    outputs = tfprune.benchmark.inspect(path).outputs
+    assert len(outputs) == COPIES
+    assert int(np.prod(outputs[0].shape)) == int(np.prod(made.shape))
+    tfprune.benchmark.run(path, runs=1, warmup=0, min_seconds=0.001, warmup_seconds=0)
+
+
+def test_a_file_computes_what_the_layer_does(tmp_path):
+    """The file that is timed has the weights of a real convolution: the same as Keras computes with them."""
+    operation = convolution(4, 5)
+    (tmp_path / "one.tflite").write_bytes(one_operation(operation))
+    x = np.random.default_rng(1).normal(size=(1, 6, 6, 4)).astype("float32")
+    found = tfprune.benchmark.predict(tmp_path / "one.tflite", x)
+    kernel = np.random.default_rng(0).normal(size=(5, 3, 3, 4)) / np.sqrt(36)
+    layer = layers.Conv2D(5, 3, padding="same", use_bias=False)
+    layer.build((None, 6, 6, 4))
+    layer.kernel.assign(kernel.transpose(1, 2, 3, 0))
+    np.testing.assert_allclose(found[0], np.asarray(layer(x)), atol=1e-4)
+
+
+def test_the_table_is_measured_once_and_kept_on_disk(monkeypatch, tmp_path):
+    table = LatencyTable(folder=tmp_path)
+    small, large = convolution(size=4), convolution(64, 64, 16)
+    table.measure([small, large])
+    assert 0 < table[small] < table[large]
+    stored = json.loads(table.path.read_text())
+    assert len(stored) == 2
+    again = LatencyTable(folder=tmp_path)
+    monkeypatch.setattr(LatencyTable, "_run", lambda *_: pytest.fail("measured again"))
+    again.measure([small, large])
+    assert again[large] == table[large]
+    assert small in again
+    assert convolution(3, 3) not in again
+    with pytest.raises(KeyError):
+        again[convolution(3, 3)]
+
+
+def test_a_damaged_table_is_measured_anew(tmp_path):
+    table = LatencyTable(folder=tmp_path)
+    table.path.write_text("{ not json")
+    table.measure([convolution()])
+    assert json.loads(table.path.read_text())
+
+
+def test_what_can_not_be_run_stays_unknown(tmp_path):
+    cube = Operation("convolution", (4, 4, 4), 2, 2, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same")
+    table = LatencyTable(folder=tmp_path)
+    table.measure([cube, convolution()])
+    assert cube not in table
+    assert convolution() in table
+    with pytest.raises(InputError, match="threads"):
+        LatencyTable(threads=0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(1, 16), st.floats(1, 16))
+def test_interpolation_is_exact_for_products(a, b):
+    ins, outs = np.array([1.0, 4.0, 8.0, 16.0]), np.array([1.0, 8.0, 16.0])
+    value, slope_a, slope_b = interpolate(ins, outs, np.outer(ins, outs), a, b)
+    assert value == pytest.approx(a * b)
+    assert (slope_a, slope_b) == pytest.approx((b, a))
+
+
+def test_parts_are_the_operations_that_take_time():
+    model = residual()
+    parts = parts_of(trace(model))
+    kinds = [part.operation.kind for part in parts]
+    assert kinds.count("convolution") == 5
+    assert kinds.count("dense") == 2
+    assert sum(part.operation.macs for part in parts) == tfprune.cost.CostModel(trace(model)).whole.macs
+    attention = keras.Sequential([keras.Input((5, 8)), layers.Dense(8)])
+    inputs = keras.Input((5, 8))
+    attention = keras.Model(inputs, layers.MultiHeadAttention(2, 4)(inputs, inputs))
+    assert len([part for part in parts_of(trace(attention)) if part.operation.kind == "dense"]) == 4
+
+
+def test_shares_are_what_one_channel_less_saves():
+    graph = trace(residual(32))
+    timing = NetworkLatency(graph, LatencyTable(), measured=1.0)
+    timing.prepare()
+    group = next(group for group in graph.groups if group.prunable and group.size == 32)
+    every, fewer = graph.kept([]), graph.kept([int(group.labels[0])])
+    assert timing.cost(every) == pytest.approx(1.0)
+    saved = timing.cost(every) - timing.cost(fewer)
+    assert timing.shares(every)[group.labels[0]] == pytest.approx(saved, rel=0.05, abs=1e-4)
+    assert timing.multiple() in (1, 2, 4, 8, 16)
+    assert timing.multiple(5) <= 4
+
+
+@pytest.mark.parametrize("make", ["filters", "factors"])
+def test_a_budget_of_latency_is_met_as_predicted(make):
+    model = residual(32)
+    plan_of = tfprune.plan_filters if make == "filters" else tfprune.plan_factorization
+    plan = plan_of(model, Budget(latency=0.7))
+    assert plan.after.latency <= 0.7 * plan.before.latency * 1.001
+    assert "predicted" in str(plan)
+    again = NetworkLatency(trace(plan.apply()), LatencyTable(), measured=1.0)
+    whole = NetworkLatency(trace(model), LatencyTable(), measured=1.0)
+    sums = [sum(net.table[part.operation] for part in net.parts) for net in (whole, again)]
+    assert sums[1] / sums[0] == pytest.approx(plan.after.latency / plan.before.latency, rel=0.02)
+    if make == "filters":
+        assert all(part.kept % 4 == 0 for part in plan.groups if part.group.prunable)
+
+
+def test_milliseconds_are_a_bound_too():
+    plan = tfprune.plan_factorization(residual(32), Budget(latency=0.8))
+    wanted = 0.8 * plan.before.latency
+    other = tfprune.plan_factorization(residual(32), Budget(latency=f"{wanted} ms"))
+    assert other.after.latency <= wanted * 1.5  # another measurement of the whole network, on a busy machine
+
+
+@pytest.mark.parametrize("value", [0.0, 1.5, -1, "fast", "0 ms", True])
+def test_bad_latencies(value):
+    with pytest.raises(InputError, match="latency is"):
+        Budget(latency=value)
+
+
+def test_a_budget_of_latency_where_there_is_none():
+    model = residual()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    callback = tfprune.PruneCallback(Budget(latency=0.5), granularity="filter")
+    with pytest.raises(InputError, match="latency"):
+        model.fit(np.zeros((4, 12, 12, 3)), np.zeros(4), verbose=0, callbacks=[callback])
+    with pytest.raises(InputError, match="can't be met"):
+        tfprune.plan_factorization(residual(), Budget(latency="0.000001 ms"))
