@@ -18,8 +18,10 @@ if TYPE_CHECKING:
         criteria,
         datasets,
         export,
+        factorization,
         granularity,
         graph,
+        latency,
         models,
         penalties,
         pruning,
@@ -29,10 +31,17 @@ if TYPE_CHECKING:
         scope,
         surgery,
     )
-    from tfprune.callbacks import BackupAndRestore, PruneCallback, RegularizeCallback, TFLiteExportCallback
+    from tfprune.callbacks import (
+        BackupAndRestore,
+        FactorizeCallback,
+        PruneCallback,
+        RegularizeCallback,
+        TFLiteExportCallback,
+    )
     from tfprune.cost import Budget
     from tfprune.errors import BenchmarkError, ExportError, InputError, SparsityError, TfpruneError
     from tfprune.export import ExportResult, to_tflite
+    from tfprune.factorization import factorize, factorize_layer, plan_factorization
     from tfprune.pruning import (
         Pruner,
         plan_filters,
@@ -56,6 +65,7 @@ MODULES = {
     "factorization",
     "granularity",
     "graph",
+    "latency",
     "models",
     "penalties",
     "pruning",
@@ -67,6 +77,7 @@ MODULES = {
 }
 NAMES = {
     "BackupAndRestore": "callbacks",
+    "FactorizeCallback": "callbacks",
     "PruneCallback": "callbacks",
     "RegularizeCallback": "callbacks",
     "TFLiteExportCallback": "callbacks",
@@ -99,6 +110,7 @@ __all__ = [
     "Budget",
     "ExportError",
     "ExportResult",
+    "FactorizeCallback",
     "InputError",
     "PruneCallback",
     "Pruner",
@@ -118,6 +130,7 @@ __all__ = [
     "factorize_layer",
     "granularity",
     "graph",
+    "latency",
     "models",
     "penalties",
     "plan_factorization",

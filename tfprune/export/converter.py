@@ -100,9 +100,8 @@ def quiet() -> Iterator[IO[bytes]]:
         ...     print("not shown")
         ...     _ = log.seek(0)
     """
-    import tensorflow as tf
-
-    tf.get_logger()  # whose handler keeps the stream that it finds when it is made
+    root = logging.getLogger()
+    handlers = list(root.handlers)
     with tempfile.TemporaryFile() as log, contextlib.ExitStack() as stack:
         text = stack.enter_context(open(log.fileno(), "w", encoding="utf-8", errors="replace", closefd=False))
         for stream in (sys.stdout, sys.stderr):
@@ -123,4 +122,5 @@ def quiet() -> Iterator[IO[bytes]]:
             stack.callback(logger.setLevel, logger.level)
             logger.setLevel(logging.ERROR)
         stack.callback(text.flush)
+        stack.callback(setattr, root, "handlers", handlers)  # one made meanwhile would keep the file that is closed now
         yield log

@@ -126,7 +126,7 @@ class NetworkLatency:
         step = WIDEST
         while step > 1 and sum(times[-(-n // step) * step] for n in counts) / WIDEST > NO_LONGER * mean:
             step //= 2
-        return min(step, 2 ** int(math.log2(max(most, 1))))
+        return int(min(step, 2 ** int(math.log2(max(most, 1)))))
 
     def shares(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return what removing one more label saves, in milliseconds, float (labels,); as `CostModel.shares`."""
