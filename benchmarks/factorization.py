@@ -1,9 +1,9 @@
 """Accuracy and latency of factorised networks: each form with and without refit, the mixed choice, pruning, and both.
 
 Networks are cut to 0.75, 0.5 and 0.35 of their multiply-accumulates, and of their latency as the table predicts it;
-each result is exported and timed beside the whole network, taking turns. What chooses and refits sees images without labels;
-test images are others. `--epochs` adds fine-tuning with labels, on the same few training images. Each result is written
-at once; the same command continues where it was stopped.
+each result is exported and timed beside the whole network, taking turns. What chooses and refits sees images without
+labels; test images are others. `--epochs` adds fine-tuning with labels, on the same few training images. Each result is
+written at once; the same command continues where it was stopped.
 
     python benchmarks/factorization.py --data-dir <folder with resnet20_cifar10.keras and cifar10_lossless_subset.npz>
 """

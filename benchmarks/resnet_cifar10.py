@@ -1,4 +1,4 @@
-"""Accuracy of public CIFAR-10 ResNets with fewer multiply-accumulates: how channels are chosen, with and without refit.
+"""Accuracy of public CIFAR-10 ResNets with fewer multiply-accumulates: factors, channels, with and without refit.
 
 Each network is cut to 1 ÷ 1.5, 2.1, 2.57 and 4 of its multiply-accumulates. What chooses channels and what refits sees
 images without labels; test images are others. `--epochs` adds fine-tuning with labels, on the same few training images.
@@ -22,7 +22,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 NETWORKS = ("resnet56_cifar10", "resnet20_cifar10")
 RATIOS = (1.5, 2.1, 2.57, 4.0)
+FACTORS = "layers factorised, mixed forms"
 METHODS: dict[str, dict[str, Any]] = {
+    FACTORS: {},
     "obs, greedy": {"criterion": "obs", "scope": "greedy"},
     "obs, same part of each group": {"criterion": "obs", "scope": "layer"},
     "L1, same part of each group": {"criterion": "magnitude", "scope": "layer"},
@@ -69,7 +71,8 @@ def measure(model: Any, images: Images, ratio: float, method: str, seed: int, sa
     data = (images.x_train, images.y_train) if "labels" in method else images.x_train
     begin = time.perf_counter()
     # all methods are given the images; those that look at weights only use them for the refit, few of them the labels
-    plan = tfprune.plan_filters(model, tfprune.Budget(macs=1 / ratio), data=data, samples=samples, seed=seed, **options)
+    choose = tfprune.plan_factorization if method == FACTORS else tfprune.plan_filters
+    plan = choose(model, tfprune.Budget(macs=1 / ratio), data=data, samples=samples, seed=seed, **options)
     planned = time.perf_counter() - begin
     cut = plan.apply()
     begin = time.perf_counter()
@@ -129,7 +132,7 @@ def table(results: list[dict[str, Any]], dense: dict[str, float]) -> str:
                 ]  # fmt: skip
                 cells += [spread([r[key] for r in found]) for key in ("cut", "refitted")]
             rows.append(cells)
-        headers = ["channels chosen by"]
+        headers = ["factors, or channels chosen by"]
         for ratio in RATIOS:
             headers += [f"{ratio}×, cut only", f"{ratio}×, refitted"]
         parts.append(f"{network}, {whole:.2f} % whole:\n\n{markdown(headers, rows)}")
@@ -171,9 +174,9 @@ def certainty(content: dict[str, Any]) -> str:
 def times(results: list[dict[str, Any]]) -> str:
     """Return what the default takes."""
     rows = [
-        f"{r['network']} at {r['wanted']}×: plan {r['plan_seconds']:.1f} s, refit {r['refit_seconds']:.1f} s"
+        f"{r['network']}, {r['method']} at {r['wanted']}×: plan {r['plan_seconds']:.1f} s, refit {r['refit_seconds']:.1f} s"
         for r in results
-        if r["method"] == "obs, greedy"
+        if r["method"] in ("obs, greedy", FACTORS)
     ]
     return "; ".join(rows) + "."
 
