@@ -172,9 +172,9 @@ def certainty(content: dict[str, Any]) -> str:
 
 
 def times(results: list[dict[str, Any]]) -> str:
-    """Return what the default takes."""
+    """Return what the defaults take: the plan and the refit."""
     rows = [
-        f"{r['network']}, {r['method']} at {r['wanted']}×: plan {r['plan_seconds']:.1f} s, refit {r['refit_seconds']:.1f} s"
+        f"{r['network']}, {r['method']}, {r['wanted']}×: {r['plan_seconds']:.0f} + {r['refit_seconds']:.0f} s"
         for r in results
         if r["method"] in ("obs, greedy", FACTORS)
     ]

@@ -98,6 +98,23 @@ def test_prune_while_training(folder, tmp_path):
     assert not np.array_equal(loaded.get_layer("stem").kernel.numpy(), before.get_layer("stem").kernel.numpy())
 
 
+def test_layers_are_factorised(folder, tmp_path):
+    out = tmp_path / "small.keras"
+    told = succeed(folder, "factorize", "model.keras", "--out", out, "--budget", "macs=0.6", "--data", "train.npz")
+    for part in ("layers factorised", "predicted error", "refit of", "held-out samples", "wrote"):
+        assert part in told
+    small, whole = (keras.models.load_model(path, compile=False) for path in (out, folder / "model.keras"))
+    assert small.count_params() < whole.count_params()
+    found = json.loads(
+        succeed(
+            folder, "factorize", "model.keras", "--out", tmp_path / "o.keras", "--rank", 0.25, "--dry-run", "--json"
+        )
+    )
+    assert found["after"]["macs"] < found["before"]["macs"]
+    assert any(layer["form"] for layer in found["layers"])
+    assert not (tmp_path / "o.keras").exists()
+
+
 def test_dry_run_writes_nothing(folder, tmp_path):
     printed = succeed(folder, "prune", "model.keras", "--out", tmp_path / "no.keras", "--dry-run", "--skip", "hidden")
     assert "prunes pointwise/kernel" in printed
@@ -233,6 +250,9 @@ BAD = [
     (["benchmark", "not.tflite"], "not.tflite"),
     (["benchmark", "missing.tflite"], "missing.tflite"),
     (["summary", "not.keras"], "can't be loaded"),
+    (["factorize", "model.keras", "--out", "o.keras"], "Give one of --budget"),
+    (["factorize", "model.keras", "--out", "o.keras", "--rank", "much"], "'much' is no rank"),
+    (["factorize", "model.keras", "--out", "o.keras", "--budget", "latency=2"], "latency is 2"),
     (["demo", "--dataset", "mnist"], "Unknown dataset 'mnist'"),
     (["demo", "--sparsity", "2"], "sparsity is 2"),
     (["demo", "--dataset", "fashion_mnist", "--data-dir", ".", "--out", "d"], "is not a readable idx.gz file"),
