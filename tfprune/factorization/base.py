@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ class Factorization(Configurable, abc.ABC):
         @dataclass(frozen=True)
         class Svd(Factorization): ...
     """
+
+    best: ClassVar[bool] = False
+    """Whether what `start` returns is the best there is."""
 
     @abc.abstractmethod
     def check(self, geometry: Geometry) -> str | None:

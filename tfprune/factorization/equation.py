@@ -70,7 +70,10 @@ class Equation:
         shared = [letter for letter in inner if letter in kernel]
         named = "".join(letter.upper() if letter in shared else letter for letter in inner)
         text = ",".join([*others, *(f"{letter}{letter.upper()}" for letter in shared)])
-        found = self._sum(f"{text}->{kernel}{named}", [*factors[:-1], *(np.eye(sizes[letter]) for letter in shared)])
+        found = self._sum(
+            f"{text}->{kernel}{named}",
+            [*factors[:-1], *(np.eye(sizes[letter], dtype=factors[0].dtype) for letter in shared)],
+        )
         return found.reshape(math.prod(sizes[letter] for letter in kernel), -1)
 
     def balance(self, factors: Sequence[Array]) -> list[Array]:

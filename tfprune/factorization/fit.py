@@ -13,6 +13,9 @@ from tfprune.factorization.metric import Metric
 
 __all__ = ["fit_factors"]
 
+TINY = {"float64": 1e-9, "float32": 1e-5}
+"""What is added to the diagonal of moments, relative to its mean, so that they can be solved for."""
+
 Array = NDArray[Any]
 
 ENOUGH = 1e-4
@@ -47,7 +50,7 @@ def fit_factors(
         >>> metric(kernel - equation.compose(found)) < 0.2 * metric(kernel - equation.compose(start))
         True
     """
-    found = [np.asarray(factor, dtype=np.float64) for factor in factors]
+    found = [np.asarray(factor) for factor in factors]
     flat = kernel.reshape(-1, kernel.shape[-1])
     best = metric(flat - equation.compose(found).reshape(flat.shape))
     for _ in range(sweeps):
@@ -69,7 +72,9 @@ def solve_last(equation: Equation, factors: Sequence[Array], kernel: Array, metr
     basis = equation.basis(factors)
     weighed = metric.times(basis)
     moments = basis.T @ weighed
-    moments = moments + np.eye(len(moments)) * max(1e-9 * float(np.trace(moments)) / len(moments), 1e-30)
+    moments = moments + np.eye(len(moments), dtype=moments.dtype) * max(
+        TINY[moments.dtype.name] * float(np.trace(moments)) / len(moments), 1e-30
+    )
     last = equation.factors[-1]
     solved = np.linalg.solve(moments, weighed.T @ kernel)
     inner = [size for size, letter in zip(factors[-1].shape, last, strict=True) if letter != "o"]
@@ -84,25 +89,26 @@ def improve(
     def made(factor: Array) -> Array:
         return equation.compose([*factors[:number], factor, *factors[number + 1 :]]).reshape(kernel.shape)
 
-    def pulled(matrix: Array) -> Array:
-        shaped = metric.times(matrix).reshape(shape)
-        return equation.pull(shaped, factors, number)
+    def pulled(weighed: Array) -> Array:
+        return equation.pull(weighed.reshape(shape), factors, number)
 
     factor = factors[number]
-    shape = equation.compose(factors).shape
-    left = pulled(kernel - made(factor))
+    whole = equation.compose(factors)
+    shape = whole.shape
+    left = pulled(metric.times(kernel - whole.reshape(kernel.shape)))
     step, size = left, float((left * left).sum())
     start = size
     for _ in range(steps):
         if size <= 1e-12 * start or size == 0.0:
             break
         change = made(step)
-        along = metric(change)
+        weighed = metric.times(change)
+        along = float((change * weighed).sum())
         if along <= 0.0:
             break
         length = size / along
         factor = factor + length * step
-        left = left - length * pulled(change)
+        left = left - length * pulled(weighed)
         before, size = size, float((left * left).sum())
         step = left + size / before * step
     return factor

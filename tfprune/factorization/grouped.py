@@ -114,3 +114,4 @@ class ChannelOut(Grouped):
     """
 
     groups: int = 1
+    best = True

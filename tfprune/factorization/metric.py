@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,21 @@ class Metric:
 
     def __init__(self, moments: Array | None = None) -> None:
         self.moments = moments
+        self._memo: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """Return something that follows from the moments, computed the first time only: each rank asks for it anew."""
+        if key not in self._memo:
+            self._memo[key] = compute()
+        return self._memo[key]
 
     def __call__(self, error: Array) -> float:
         """Return the squared error, of float (inputs, outputs)."""
         return float((error * self.times(error)).sum())
+
+    def single(self) -> Metric:
+        """Return the same in single precision."""
+        return self if self.moments is None else Metric(self.moments.astype(np.float32))
 
     def times(self, matrix: Array) -> Array:
         """Return `G @ matrix`."""
@@ -46,6 +57,12 @@ class Metric:
         """
         if self.moments is None:
             return self
+        found: Metric = self.once((tuple(shape), tuple(axes)), lambda: self._along(shape, axes))
+        return found
+
+    def _along(self, shape: Sequence[int], axes: Sequence[int]) -> Metric:
+        if self.moments is None:
+            return self
         moved = np.moveaxis(np.arange(self.size).reshape(shape), axes, range(len(axes)))
         index = moved.reshape(math.prod(shape[axis] for axis in axes), -1)
         if self.moments.ndim == 1:
@@ -54,9 +71,12 @@ class Metric:
 
     def part(self, index: NDArray[np.integer]) -> Metric:
         """Return the metric of some of the inputs."""
-        if self.moments is None:
+        moments = self.moments
+        if moments is None:
             return self
-        return Metric(self.moments[index] if self.moments.ndim == 1 else self.moments[np.ix_(index, index)])
+        picked: Any = index if moments.ndim == 1 else np.ix_(index, index)
+        found: Metric = self.once(("part", index.tobytes()), lambda: Metric(moments[picked]))
+        return found
 
     @property
     def size(self) -> int:
@@ -96,13 +116,18 @@ def truncate(matrix: Array, rank: int, metric: Metric) -> tuple[Array, Array, Ar
         >>> bool(np.allclose(left @ right, matrix)), bool(energies[1] < 1e-12 * energies[0])
         (True, True)
     """
+    key = matrix.shape, hash(matrix.tobytes())
+    energies, vectors = metric.once(key, lambda: singular(matrix, metric))
+    right = vectors[:, :rank].T
+    return matrix @ right.T, right, energies
+
+
+def singular(matrix: Array, metric: Metric) -> tuple[Array, Array]:
+    """Return the squared singular values of a matrix on inputs with some moments, and its right singular vectors."""
     inputs, outputs = matrix.shape
     if outputs <= inputs:
         energies, vectors = np.linalg.eigh(matrix.T @ metric.times(matrix))
-        energies, vectors = np.maximum(energies[::-1], 0.0), vectors[:, ::-1]
-    else:
-        root = metric.root()
-        _, values, turned = np.linalg.svd(matrix if root is None else root[0] @ matrix, full_matrices=False)
-        energies, vectors = values**2, turned.T
-    right = vectors[:, :rank].T
-    return matrix @ right.T, right, energies
+        return np.maximum(energies[::-1], 0.0), vectors[:, ::-1]
+    root = metric.root()
+    _, values, turned = np.linalg.svd(matrix if root is None else root[0] @ matrix, full_matrices=False)
+    return values**2, turned.T

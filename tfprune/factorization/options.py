@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tfprune.cost import Cost
 from tfprune.cost.operation import Operation
 from tfprune.factorization.base import Factorization, Ranks
@@ -15,7 +17,7 @@ from tfprune.factorization.survey import Candidate, Measure
 
 __all__ = ["Option", "error_of", "find_grid", "find_options", "operations_of"]
 
-SWEEPS = 2
+SWEEPS, STEPS = 1, 6
 """To tell which form is good, factors need not be the best there are."""
 
 
@@ -83,6 +85,7 @@ def find_options(
     geometry, found = candidate.geometry, []
     if geometry is None:
         return []
+    measure = Measure([metric.single() for metric in measure.metrics], measure.scale)
     for form, ranks in grid:
         cost = candidate.price(form.priced(geometry, ranks))
         if any(getattr(cost, name) < getattr(candidate.cost, name) for name in costs):
@@ -93,9 +96,11 @@ def find_options(
 def error_of(form: Factorization, geometry: Geometry, ranks: Ranks, measure: Measure) -> float:
     """Return the error that a form with some ranks makes."""
     equation, total = form.equation(geometry), 0.0
+    sweeps = 0 if form.best else SWEEPS
     for kernel, metric, scale in zip(form.kernels(geometry), measure.metrics, measure.scale, strict=True):
-        wanted = kernel * scale
-        factors = fit_factors(equation, form.start(wanted, ranks, metric), wanted, metric, sweeps=SWEEPS)
+        wanted = (kernel * scale).astype(np.float32)
+        start = [factor.astype(np.float32) for factor in form.start(wanted, ranks, metric)]
+        factors = fit_factors(equation, start, wanted, metric, sweeps=sweeps, steps=STEPS)
         total += metric((wanted - equation.compose(factors)).reshape(-1, wanted.shape[-1]))
     return total
 

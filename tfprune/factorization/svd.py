@@ -29,6 +29,8 @@ class Svd(Factorization):
         [3, 8]
     """
 
+    best = True
+
     def check(self, geometry: Geometry) -> str | None:
         """Refuse windows of more than one position."""
         return None if geometry.is_pointwise else "its window has more than one position"
