@@ -20,9 +20,15 @@ from tfprune.latency.network import interpolate
 from tfprune.latency.one_operation import COPIES, one_operation
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("TFPRUNE_CACHE", str(tmp_path / "cache"))
+def own_cache(cache, monkeypatch):
+    """Keep the tables of these tests apart from the user's."""
+    monkeypatch.setenv("TFPRUNE_CACHE", str(cache))
 
 
 def convolution(inputs=8, outputs=8, size=6, **options):
@@ -166,11 +172,17 @@ def test_bad_latencies(value):
         Budget(latency=value)
 
 
-def test_a_budget_of_latency_where_there_is_none():
+def test_a_budget_of_latency_while_training():
     model = residual()
     model.compile("sgd", "sparse_categorical_crossentropy")
-    callback = tfprune.PruneCallback(Budget(latency=0.5), granularity="filter")
-    with pytest.raises(InputError, match="latency"):
-        model.fit(np.zeros((4, 12, 12, 3)), np.zeros(4), verbose=0, callbacks=[callback])
+    callback = tfprune.PruneCallback(Budget(latency=0.8), granularity="filter", verbose=0)
+    model.fit(np.zeros((8, 12, 12, 3)), np.zeros(8), epochs=2, verbose=0, callbacks=[callback])
+    timings = [NetworkLatency(trace(one), LatencyTable(), measured=1.0) for one in (model, tfprune.shrink(model))]
+    whole, small = (sum(timing.table[part.operation] for part in timing.parts) for timing in timings)
+    assert small <= 0.81 * whole
+    assert callback.get_config() == tfprune.PruneCallback.from_config(callback.get_config()).get_config()
+
+
+def test_latencies_that_can_not_be_had():
     with pytest.raises(InputError, match="can't be met"):
         tfprune.plan_factorization(residual(), Budget(latency="0.000001 ms"))

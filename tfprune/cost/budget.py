@@ -75,7 +75,7 @@ class Budget(Configurable):
         }
         if self.latency is not None:
             if whole.latency is None:
-                raise InputError("A budget of latency is for plan_filters, prune_filters and factorize; give another.")
+                raise InputError("The latency of the whole network is not known here; give a budget without latency.")
             value = milliseconds(self.latency)
             found["latency"] = value if isinstance(self.latency, str) else value * whole.latency
         return found

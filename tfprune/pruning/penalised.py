@@ -20,6 +20,7 @@ from tfprune.penalties import Growing, Penalty, Weights
 from tfprune.penalties.base import CHANNELS, KERNELS
 from tfprune.pruning.channels.allocation import Allocation, best_channels
 from tfprune.pruning.channels.importance import channel_scores
+from tfprune.pruning.channels.latency import find_timing, within_latency
 from tfprune.pruning.channels.limits import Limits, resolve_choices
 from tfprune.pruning.channels.masks import why_not
 from tfprune.pruning.channels.matrices import as_matrix, full_precision
@@ -134,9 +135,12 @@ def channel_parts(
         scores = channel_scores(chosen, penalty.criterion, seed)
         limits = Limits(granularity.round_to, granularity.min_channels)
         whole = [group for group in groups if not group.prunable]
-        allocation = Allocation(graph, chosen, scores, penalty.scope, limits, {}, whole)
-        by_budget = isinstance(penalty.amount, Budget)
-        counts = allocation.by_budget(penalty.amount) if by_budget else allocation.by_sparsity(penalty.amount)
+        timing = find_timing(graph, penalty.amount)
+        allocation = Allocation(graph, chosen, scores, penalty.scope, limits, {}, whole, timing)
+        if isinstance(penalty.amount, Budget):
+            counts, _ = within_latency(allocation, penalty.amount, timing)
+        else:
+            counts = allocation.by_sparsity(penalty.amount)
         leaving = [~best_channels(own, count) for own, count in zip(scores, counts, strict=True)]
     scales = scales_of(model)
     return [channel_part(group, gone, scales) for group, gone in zip(chosen, leaving, strict=True)], skipped

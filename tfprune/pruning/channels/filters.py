@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 from tfprune import criteria
 from tfprune import scope as scopes
 from tfprune.console import console
-from tfprune.cost import Budget, Cost
-from tfprune.cost.budget import as_arguments
+from tfprune.cost import Budget
 from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, trace
 from tfprune.graph.choice import LayerChoice
-from tfprune.latency import LatencyTable, NetworkLatency
 from tfprune.pruning.channels.allocation import Allocation, best_channels
 from tfprune.pruning.channels.compensated import GREEDY, OBS, find_curves, rank_scores
 from tfprune.pruning.channels.greedy import greedy_counts
 from tfprune.pruning.channels.importance import channel_scores
+from tfprune.pruning.channels.latency import find_timing, within_latency
 from tfprune.pruning.channels.limits import Limits, make_limits, resolve_choices
 from tfprune.pruning.channels.plan import ChannelPlan, GroupPlan
 from tfprune.pruning.mask import read
@@ -103,10 +102,8 @@ def plan_filters(
     groups, own = resolve_choices(graph, layers, skip, per_layer)
     if wanted.compensated or wanted.greedy:
         groups = [exact_only(group) if group.name not in own else group for group in groups]
-    timing = None
-    if isinstance(budget, Budget) and budget.latency is not None:
-        timing = NetworkLatency(graph, LatencyTable(), progress=verbose > 0)
-        timing.prepare()
+    timing = find_timing(graph, budget, progress=verbose > 0)
+    if timing is not None:
         smallest = min((group.size for group in groups if group.prunable), default=1)
         round_to = timing.multiple(smallest // 2) if round_to is None else round_to
     limits = make_limits(graph, groups, 1 if round_to is None else round_to, min_channels)
@@ -136,39 +133,17 @@ def plan_filters(
                 return [found[group.name] for group in prunable]
         return allocation.by_budget(bounds)
 
-    after = None
-    if isinstance(budget, Budget) and timing is not None:
+    if isinstance(budget, Budget):
         counts, after = within_latency(allocation, budget, timing, count)
     else:
-        counts = count(budget) if isinstance(budget, Budget) else allocation.by_sparsity(budget or 0.0)
+        counts = allocation.by_sparsity(budget or 0.0)
+        after = allocation.cost(counts)
     keep = {
         group.name: best_channels(own_scores, count)
         for group, own_scores, count in zip(prunable, scores, counts, strict=True)
     }
     plans = [GroupPlan(group, keep.get(group.name, np.ones(group.size, dtype=bool))) for group in groups]
-    return ChannelPlan(graph, tuple(plans), allocation.costs.whole, after or allocation.cost(counts), curves, given)
-
-
-def within_latency(
-    allocation: Allocation, budget: Budget, timing: NetworkLatency, count: Callable[[Budget], list[int]]
-) -> tuple[list[int], Cost]:
-    """Return how many channels each group keeps so that the very operations that are left are fast enough.
-
-    Latencies in between are interpolated; if what is left takes longer than that, the bound is drawn in by as much.
-    """
-    whole = allocation.costs.whole
-    bounds = budget.bounds(whole)
-    wanted = bounds["latency"]
-    for _ in range(TRIALS):
-        counts = count(Budget(**as_arguments(bounds)))
-        real = timing.exact(allocation.kept(counts))
-        if real <= wanted:
-            break
-        bounds["latency"] *= wanted / real * 0.995
-    return counts, replace(allocation.cost(counts), latency=real)
-
-
-TRIALS = 6
+    return ChannelPlan(graph, tuple(plans), allocation.costs.whole, after, curves, given)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from tfprune.graph import ChannelGroup, trace
 from tfprune.graph.choice import LayerChoice
 from tfprune.pruning.channels.allocation import Allocation, best_channels, units_of
 from tfprune.pruning.channels.importance import channel_scores
+from tfprune.pruning.channels.latency import find_timing, within_latency
 from tfprune.pruning.channels.limits import Limits, resolve_choices
 from tfprune.pruning.masks import Rule
 from tfprune.pruning.selection import NO_AXES, Skipped, Target
@@ -81,8 +82,9 @@ class ChannelMasks(MaskSource):
         )
         scores = self._scores()  # refuses weights that are not finite
         if budget is not None:
-            allocation = Allocation(graph, self.groups, scores, rule.scope, self._limits, self._own, whole)
-            counts = allocation.by_budget(budget)
+            timing = find_timing(graph, budget)
+            allocation = Allocation(graph, self.groups, scores, rule.scope, self._limits, self._own, whole, timing)
+            counts, _ = within_latency(allocation, budget, timing)
             self._own = {group.name: count for group, count in zip(self.groups, counts, strict=True)}
 
     def masks(self, sparsity: float, progress: float, *, last: bool) -> NewMasks:

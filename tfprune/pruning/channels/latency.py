@@ -1,0 +1,58 @@
+"""Budgets of latency: how many channels each group keeps so that what is left is fast enough on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from tfprune.cost import Budget, Cost
+from tfprune.cost.budget import as_arguments
+from tfprune.graph import Graph
+from tfprune.latency import LatencyTable, NetworkLatency
+from tfprune.pruning.channels.allocation import Allocation
+
+__all__ = ["find_timing", "within_latency"]
+
+TRIALS = 6
+
+
+def find_timing(graph: Graph, budget: Any, *, progress: bool = False) -> NetworkLatency | None:
+    """Return what a network takes with fewer channels; None if the budget has no bound of latency."""
+    if not isinstance(budget, Budget) or budget.latency is None:
+        return None
+    timing = NetworkLatency(graph, LatencyTable(), progress=progress)
+    timing.prepare()
+    return timing
+
+
+def within_latency(
+    allocation: Allocation,
+    budget: Budget,
+    timing: NetworkLatency | None,
+    count: Callable[[Budget], list[int]] | None = None,
+) -> tuple[list[int], Cost]:
+    """Return how many channels each group keeps within a budget, and what that costs.
+
+    Latencies in between are interpolated; if the very operations that are left take longer, the bound is drawn in by as
+    much.
+
+    Args:
+        allocation: Chooses the channels.
+        budget: What the network may cost.
+        timing: What it takes; None without a bound of latency.
+        count: Says how many channels each group keeps within a budget; by default the allocation does.
+    """
+    count = count or allocation.by_budget
+    if timing is None:
+        counts = count(budget)
+        return counts, allocation.cost(counts)
+    bounds = budget.bounds(allocation.costs.whole)
+    wanted = bounds["latency"]
+    for _ in range(TRIALS):
+        counts = count(Budget(**as_arguments(bounds)))
+        real = timing.exact(allocation.kept(counts))
+        if real <= wanted:
+            break
+        bounds["latency"] *= wanted / real * 0.995
+    return counts, replace(allocation.cost(counts), latency=real)
