@@ -63,6 +63,7 @@ def test_a_budget(data):
     np.testing.assert_allclose(small.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_data_of_unknown_length_and_other_optimizers():
     import tensorflow as tf
 

@@ -14,7 +14,7 @@ from tfprune.callbacks.student import student_of
 from tfprune.cost import Budget
 from tfprune.errors import InputError
 from tfprune.factorization import factorizations, plan_factorization
-from tfprune.factorization.network import find_forms
+from tfprune.factorization.choices import find_forms
 from tfprune.factorization.projection import Projection
 from tfprune.factorization.ranks import check_rank
 from tfprune.graph.choice import LayerChoice

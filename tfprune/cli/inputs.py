@@ -106,7 +106,7 @@ def parse_budget(texts: list[str] | None) -> Budget | None:
 
     Example:
         >>> parse_budget(["macs=0.5", "bytes=200000"])
-        Budget(params=None, macs=0.5, bytes=200000)
+        Budget(params=None, macs=0.5, bytes=200000, latency=None)
     """
     if not texts:
         return None

@@ -2,11 +2,12 @@
 
 from tfprune.factorization.base import Factorization, factorizations
 from tfprune.factorization.channel_in import ChannelIn
+from tfprune.factorization.choices import FORMS
 from tfprune.factorization.cp import Cp
 from tfprune.factorization.depthwise import Depthwise
 from tfprune.factorization.grouped import ChannelOut, Grouped
 from tfprune.factorization.layer import factorize_layer
-from tfprune.factorization.network import FORMS, factorize, plan_factorization
+from tfprune.factorization.network import factorize, plan_factorization
 from tfprune.factorization.options import Option
 from tfprune.factorization.plan import FactorizationPlan, LayerPlan
 from tfprune.factorization.spatial import Spatial
