@@ -163,7 +163,7 @@ def test_milliseconds_are_a_bound_too():
     plan = tfprune.plan_factorization(residual(32), Budget(latency=0.8))
     wanted = 0.8 * plan.before.latency
     other = tfprune.plan_factorization(residual(32), Budget(latency=f"{wanted} ms"))
-    assert other.after.latency <= wanted * 1.5  # another measurement of the whole network, on a busy machine
+    assert other.after.latency <= wanted * 1.0001
 
 
 @pytest.mark.parametrize("value", [0.0, 1.5, -1, "fast", "0 ms", True])

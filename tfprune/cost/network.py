@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tfprune.graph import Graph
 from tfprune.graph.labels import Axis
 
-__all__ = ["Cost", "CostModel", "Timing", "latency_line"]
+__all__ = ["Cost", "CostModel", "Timing", "compared"]
 
 
 @dataclass(frozen=True)
@@ -149,9 +149,17 @@ def size_of(variable: keras.Variable) -> int:
     return int(np.dtype("uint16" if variable.dtype == "bfloat16" else variable.dtype).itemsize)
 
 
-def latency_line(before: Cost, after: Cost) -> list[str]:
-    """Return a line with two latencies, if they are known."""
-    if before.latency is None or after.latency is None:
-        return []
-    part = after.latency / max(before.latency, 1e-12)
-    return [f"  {'latency':<10} {before.latency:>12.3f} ms -> {after.latency:>10.3f} ms  ({part:.1%}, predicted)"]
+def compared(before: Cost, after: Cost) -> list[str]:
+    """Return a line for each cost of two networks; for latencies if they are known."""
+    pairs = (
+        ("parameters", before.parameters, after.parameters),
+        ("bytes", before.bytes, after.bytes),
+        ("MACs", before.macs, after.macs),
+    )
+    lines = [f"  {name:<10} {old:>15,} -> {new:>13,}  ({new / max(old, 1):.1%})" for name, old, new in pairs]
+    if before.latency is not None and after.latency is not None:
+        part = after.latency / max(before.latency, 1e-12)
+        lines.append(
+            f"  {'latency':<10} {before.latency:>12.3f} ms -> {after.latency:>10.3f} ms  ({part:.1%}, predicted)"
+        )
+    return lines

@@ -79,6 +79,10 @@ class Factorization(Configurable, abc.ABC):
             metric: What an error costs.
         """
 
+    def is_best(self, metric: Metric, geometry: Geometry) -> bool:
+        """Whether what `start` returns is the best there is; of two factors, by the weights alone, it always is."""
+        return self.best or (metric.moments is None and len(self.equation(geometry).factors) == 2)
+
     def shape(self, geometry: Geometry) -> tuple[int, ...]:
         """Return the shape of a block's kernel, with the axes of the equation."""
         return tuple(self.sizes(geometry).values())

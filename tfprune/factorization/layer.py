@@ -82,7 +82,8 @@ def find_factors(
     geometry: Geometry,
     ranks: Ranks,
     metrics: Sequence[Metric] | None = None,
-    sweeps: int = 0,
+    scales: Array | None = None,
+    sweeps: int = 8,
 ) -> list[list[Array]]:
     """Return the factors of each block.
 
@@ -91,13 +92,18 @@ def find_factors(
         geometry: The layer.
         ranks: Its ranks.
         metrics: What errors cost in each block; by default all errors of weights alike.
-        sweeps: How many sweeps of alternating least squares follow.
+        scales: How much each output counts, float (blocks, outputs); by default all alike.
+        sweeps: How many sweeps of alternating least squares follow, where the start is not the best there is.
     """
     equation, found = factorization.equation(geometry), []
     for block, kernel in enumerate(factorization.kernels(geometry)):
         metric = metrics[block] if metrics else Metric()
-        factors = factorization.start(kernel, ranks, metric)
-        found.append(equation.clear(fit_factors(equation, factors, kernel, metric, sweeps=sweeps), kernel))
+        scale = np.ones(geometry.outputs) if scales is None else scales[block]
+        wanted = kernel * scale
+        start = factorization.start(wanted, ranks, metric)
+        needed = 0 if factorization.is_best(metric, geometry) else sweeps
+        *others, last = fit_factors(equation, start, wanted, metric, sweeps=needed)
+        found.append(equation.clear([*others, last / scale], kernel))
     return found
 
 

@@ -96,10 +96,10 @@ def find_options(
 def error_of(form: Factorization, geometry: Geometry, ranks: Ranks, measure: Measure) -> float:
     """Return the error that a form with some ranks makes."""
     equation, total = form.equation(geometry), 0.0
-    sweeps = 0 if form.best else SWEEPS
     for kernel, metric, scale in zip(form.kernels(geometry), measure.metrics, measure.scale, strict=True):
         wanted = (kernel * scale).astype(np.float32)
         start = [factor.astype(np.float32) for factor in form.start(wanted, ranks, metric)]
+        sweeps = 0 if form.is_best(metric, geometry) else SWEEPS
         factors = fit_factors(equation, start, wanted, metric, sweeps=sweeps, steps=STEPS)
         total += metric((wanted - equation.compose(factors)).reshape(-1, wanted.shape[-1]))
     return total

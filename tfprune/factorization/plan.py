@@ -10,12 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tfprune.cost import Cost
-from tfprune.cost.network import latency_line
+from tfprune.cost.network import compared
 from tfprune.errors import InputError
 from tfprune.factorization.base import Array
 from tfprune.factorization.constrained import FactoredForm
-from tfprune.factorization.fit import fit_factors
-from tfprune.factorization.layer import make_pieces
+from tfprune.factorization.layer import find_factors, make_pieces
 from tfprune.factorization.options import Option
 from tfprune.factorization.survey import Candidate, Measure
 from tfprune.graph import Graph
@@ -24,8 +23,6 @@ from tfprune.refit.repair import repair
 from tfprune.surgery.compiled import carry_compilation, carry_optimizer
 
 __all__ = ["FactorizationPlan", "LayerPlan"]
-
-SWEEPS = 8
 
 
 @dataclass(frozen=True)
@@ -54,15 +51,7 @@ class LayerPlan:
         option, geometry, measure = self.option, self.candidate.geometry, self.measure
         if option is None or geometry is None or measure is None:
             raise RuntimeError(f"{self.path} stays as it is")
-        equation, found = option.form.equation(geometry), []
-        kernels = option.form.kernels(geometry)
-        for kernel, metric, scale in zip(kernels, measure.metrics, measure.scale, strict=True):
-            wanted = kernel * scale
-            factors = option.form.start(wanted, option.ranks, metric)
-            sweeps = 0 if metric.moments is None and len(equation.factors) == 2 else SWEEPS
-            *others, last = fit_factors(equation, factors, wanted, metric, sweeps=sweeps)
-            found.append(equation.clear([*others, last / scale], kernel))
-        return found
+        return find_factors(option.form, geometry, option.ranks, measure.metrics, measure.scale)
 
 
 @dataclass(frozen=True)
@@ -148,15 +137,7 @@ class FactorizationPlan:
     def __str__(self) -> str:
         lines = [
             f"{self.graph.model.name}: {len(self.factorized)} of {len(self.layers)} layers factorised",
-            *(
-                f"  {name:<10} {old:>15,} -> {new:>13,}  ({new / max(old, 1):.1%})"
-                for name, old, new in (
-                    ("parameters", self.before.parameters, self.after.parameters),
-                    ("bytes", self.before.bytes, self.after.bytes),
-                    ("MACs", self.before.macs, self.after.macs),
-                )
-            ),
-            *latency_line(self.before, self.after),
+            *compared(self.before, self.after),
         ]
         return "\n".join(lines)
 

@@ -71,7 +71,7 @@ class Projection:
         if ranks == option.form.full(fresh):
             return
         equation = option.form.equation(fresh)
-        factors = find_factors(option.form, fresh, ranks, sweeps=0 if len(equation.factors) == 2 else 4)
+        factors = find_factors(option.form, fresh, ranks, sweeps=4)
         made = [equation.compose(block) for block in factors]
         matrix = np.stack([kernel.reshape(-1, kernel.shape[-1]) for kernel in made])
         if fresh.form is None:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tfprune.cost import Cost
-from tfprune.cost.network import latency_line
+from tfprune.cost.network import compared
 from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, Graph
 from tfprune.refit import Curve, Repaired, cut_and_refit
@@ -124,15 +124,7 @@ class ChannelPlan:
         lines = [
             f"{self.graph.model.name}: {kept:,} of {channels:,} channels kept, {len(cut)} of {len(self.groups)} groups "
             f"cut{note}",
-            *(
-                f"  {name:<10} {old:>15,} -> {new:>13,}  ({new / max(old, 1):.1%})"
-                for name, old, new in (
-                    ("parameters", self.before.parameters, self.after.parameters),
-                    ("bytes", self.before.bytes, self.after.bytes),
-                    ("MACs", self.before.macs, self.after.macs),
-                )
-            ),
-            *latency_line(self.before, self.after),
+            *compared(self.before, self.after),
         ]
         return "\n".join(lines)
 
