@@ -22,6 +22,7 @@ from tfprune.graph import trace
 from tfprune.graph.choice import LayerChoice
 from tfprune.latency import LatencyTable, NetworkLatency
 from tfprune.refit import Network, Unlabelled
+from tfprune.refit.carry_out import carry_out
 
 __all__ = ["factorize", "plan_factorization"]
 
@@ -192,16 +193,7 @@ def factorize(
         console().print(plan.table())
     elif verbose:
         print(plan)
-    if plan.unlabelled is None or refit is False:
-        return plan.apply(optimizer=optimizer)
-    result = plan.repair(optimizer=optimizer, progress=verbose > 0)
-    if verbose > 1:
-        console().print(result.table(plan.predicted))
-    if verbose:
-        print(result)
-        for line in plan.unlabelled.accuracies(model, result.model):
-            print(line)
-    return result.model
+    return carry_out(plan, model, plan.predicted, refit=refit, optimizer=optimizer, verbose=verbose)
 
 
 def resolve(

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from tfprune import criteria
 from tfprune import scope as scopes
-from tfprune.console import console
 from tfprune.cost import Budget
 from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, trace
@@ -27,6 +26,7 @@ from tfprune.pruning.channels.plan import ChannelPlan, GroupPlan
 from tfprune.pruning.mask import read
 from tfprune.pruning.masks import check_finite
 from tfprune.refit import Curve
+from tfprune.refit.carry_out import carry_out
 from tfprune.refit.unlabelled import Unlabelled
 from tfprune.schedules import check_sparsity
 from tfprune.statistics import Study
@@ -237,13 +237,4 @@ def prune_filters(
     plan = plan_filters(model, budget, data=data, verbose=verbose, **choices)
     if verbose:
         print(plan)
-    if plan.unlabelled is None or refit is False:
-        return plan.apply(optimizer=optimizer)
-    result = plan.repair(optimizer=optimizer, progress=verbose > 0)
-    if verbose > 1:
-        console().print(result.table(plan.predicted_layers))
-    if verbose:
-        print(result)
-        for line in plan.unlabelled.accuracies(model, result.model):
-            print(line)
-    return result.model
+    return carry_out(plan, model, plan.predicted_layers, refit=refit, optimizer=optimizer, verbose=verbose)
