@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
+from graph import user_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,6 +51,21 @@ def test_the_planned_cost_is_that_of_the_network_that_is_made(make, fraction):
     made = CostModel(trace(plan.apply())).whole
     assert plan.after == made
     assert plan.after.macs < plan.before.macs
+
+
+@pytest.mark.parametrize("make", [residual_network, recurrent_network, user_models.vit, user_models.resnet_class])
+def test_shares_are_what_removing_one_channel_saves(make):
+    """Of every prunable group: up to what both axes of a kernel save together, which comes off twice."""
+    graph = trace(make())
+    costs = CostModel(graph)
+    nothing = graph.kept([])
+    shares = costs.shares(nothing)
+    for group in graph.prunable:
+        label = int(group.labels[-1])
+        less = costs.cost(graph.kept([label]))
+        for name in ("parameters", "bytes", "macs"):
+            saved = getattr(costs.whole, name) - getattr(less, name)
+            assert saved <= shares[name][label] <= saved * (1 + 1.5 / group.size), (group.name, name)
 
 
 def tflite_macs(path):

@@ -31,6 +31,19 @@ def own_cache(cache, monkeypatch):
     monkeypatch.setenv("TFPRUNE_CACHE", str(cache))
 
 
+@pytest.fixture
+def kernels_of_eight(monkeypatch, tmp_path):
+    """A machine whose times are known: what counts are inputs times outputs, these in pieces of eight at a time."""
+
+    def run(_, files):
+        for key in files:
+            kind, positions, inputs, outputs, *_ = json.loads(key)
+            yield key, COPIES * (1e-4 + 1e-6 * int(np.prod(positions)) * inputs * -(-outputs // 8) * 8)
+
+    monkeypatch.setenv("TFPRUNE_CACHE", str(tmp_path))
+    monkeypatch.setattr(LatencyTable, "_run", run)
+
+
 def convolution(inputs=8, outputs=8, size=6, **options):
     return Operation("convolution", (size, size), inputs, outputs, (3, 3), (1, 1), (1, 1), "same", **options)
 
@@ -131,7 +144,7 @@ def test_parts_are_the_operations_that_take_time():
     assert len([part for part in parts_of(trace(attention)) if part.operation.kind == "dense"]) == 4
 
 
-def test_shares_are_what_one_channel_less_saves():
+def test_shares_are_what_one_channel_less_saves(kernels_of_eight):
     graph = trace(residual(32))
     timing = NetworkLatency(graph, LatencyTable(), measured=1.0)
     timing.prepare()
@@ -139,9 +152,17 @@ def test_shares_are_what_one_channel_less_saves():
     every, fewer = graph.kept([]), graph.kept([int(group.labels[0])])
     assert timing.cost(every) == pytest.approx(1.0)
     saved = timing.cost(every) - timing.cost(fewer)
-    assert timing.shares(every)[group.labels[0]] == pytest.approx(saved, rel=0.05, abs=1e-4)
-    assert timing.multiple() in (1, 2, 4, 8, 16)
-    assert timing.multiple(5) <= 4
+    assert timing.shares(every)[group.labels[0]] == pytest.approx(saved, rel=0.05)
+    assert saved > 0
+
+
+def test_channels_are_kept_in_multiples_that_kernels_work_on(kernels_of_eight):
+    model = residual(32)
+    timing = NetworkLatency(trace(model), LatencyTable(), measured=1.0)
+    assert timing.multiple() == 8
+    assert timing.multiple(5) == 4
+    plan = tfprune.plan_filters(model, Budget(latency=0.7))
+    assert all(part.kept % 8 == 0 for part in plan.groups if part.group.prunable)
 
 
 @pytest.mark.parametrize("make", ["filters", "factors"])
@@ -155,8 +176,6 @@ def test_a_budget_of_latency_is_met_as_predicted(make):
     whole = NetworkLatency(trace(model), LatencyTable(), measured=1.0)
     sums = [sum(net.table[part.operation] for part in net.parts) for net in (whole, again)]
     assert sums[1] / sums[0] == pytest.approx(plan.after.latency / plan.before.latency, rel=0.02)
-    if make == "filters":
-        assert all(part.kept % 4 == 0 for part in plan.groups if part.group.prunable)
 
 
 def test_milliseconds_are_a_bound_too():
@@ -172,7 +191,7 @@ def test_bad_latencies(value):
         Budget(latency=value)
 
 
-def test_a_budget_of_latency_while_training():
+def test_a_budget_of_latency_while_training(kernels_of_eight):
     model = residual()
     model.compile("sgd", "sparse_categorical_crossentropy")
     callback = tfprune.PruneCallback(Budget(latency=0.8), granularity="filter", verbose=0)

@@ -44,7 +44,7 @@ class Timing(Protocol):
         """Return the milliseconds that it takes when some labels are kept."""
 
     def shares(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return the milliseconds that removing one more label saves, float (labels,)."""
+        """Return the milliseconds that removing one more channel saves, float (labels,)."""
 
 
 class CostModel:
@@ -97,13 +97,14 @@ class CostModel:
         return Cost(parameters, size, macs, None if self._timing is None else self._timing.cost(kept))
 
     def shares(self, kept: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
-        """Return what removing one more label saves of each cost, while the others that are kept stay.
+        """Return what removing one more channel saves of each cost, with all labels that go with it.
 
         Args:
             kept: For each label of the graph whether it is kept, bool (labels,).
 
         Returns:
-            For `"parameters"`, `"bytes"` and `"macs"`, and for `"latency"` if there is a timing: float (labels,).
+            For `"parameters"`, `"bytes"` and `"macs"`, and for `"latency"` if there is a timing: float (labels,), to be
+            read at the labels of channels.
         """
         counts = np.add.reduceat(kept[self._all], self._starts, dtype=np.int64) if len(self._all) else self._starts
         padded = np.append(counts, 1)
@@ -118,7 +119,7 @@ class CostModel:
                 np.add.at(of_axis, column, products / np.maximum(padded[column], 1))
             of_label = np.zeros(len(kept))
             np.add.at(of_label, self._all, np.repeat(of_axis[:-1], lengths))
-            result[name] = of_label
+            result[name] = self._graph.gathered(np.where(kept, of_label, 0.0))
         if self._timing is not None:
             result["latency"] = self._timing.shares(kept)
         return result

@@ -183,6 +183,15 @@ class Resolved:
         is_gone[self._products] = is_gone[self._leaves].any(axis=1)
         return is_gone[self.root]
 
+    def gathered(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return for each label that stands for others the sum of what all labels have that go with it."""
+        sums = np.bincount(self.root, values, minlength=len(self.root))
+        found = sums.copy()
+        for column, leaves in enumerate(self._leaves.T):
+            real = slice(None) if column == 0 else leaves != self._leaves[:, column - 1]  # the last one fills the rest
+            np.add.at(found, leaves[real], sums[self._products[real]])
+        return found
+
     def leaves(self, label: int) -> tuple[int, ...]:
         """Return the labels that remove a label: itself, or the parts of a product."""
         return self.parts.get(label, (label,))

@@ -129,7 +129,7 @@ class NetworkLatency:
         return int(min(step, 2 ** int(math.log2(max(most, 1)))))
 
     def shares(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return what removing one more label saves, in milliseconds, float (labels,); as `CostModel.shares`."""
+        """Return what removing one more channel saves, in milliseconds, float (labels,); as `CostModel.shares`."""
         found = np.zeros(len(kept))
         for part in self.parts:
             if part.operation not in self._grids:
@@ -141,7 +141,7 @@ class NetworkLatency:
                 for labels in axes:
                     left = max(int(np.count_nonzero(kept[labels])), 1)
                     np.add.at(found, labels, self.scale * slope * count / left)
-        return found
+        return self.graph.gathered(np.where(kept, found, 0.0))
 
 
 def grid_of(operation: Operation) -> tuple[Array, Array]:
