@@ -37,7 +37,7 @@ def kernels_of_eight(monkeypatch, tmp_path):
 
     def run(_, files):
         for key in files:
-            kind, positions, inputs, outputs, *_ = json.loads(key)
+            _, positions, inputs, outputs, *_ = json.loads(key)
             yield key, COPIES * (1e-4 + 1e-6 * int(np.prod(positions)) * inputs * -(-outputs // 8) * 8)
 
     monkeypatch.setenv("TFPRUNE_CACHE", str(tmp_path))

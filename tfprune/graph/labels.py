@@ -186,7 +186,7 @@ class Resolved:
     def gathered(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return for each label that stands for others the sum of what all labels have that go with it."""
         sums = np.bincount(self.root, values, minlength=len(self.root))
-        found = sums.copy()
+        found: NDArray[np.float64] = sums.copy()
         for column, leaves in enumerate(self._leaves.T):
             real = slice(None) if column == 0 else leaves != self._leaves[:, column - 1]  # the last one fills the rest
             np.add.at(found, leaves[real], sums[self._products[real]])

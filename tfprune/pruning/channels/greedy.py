@@ -21,6 +21,10 @@ AHEAD = 8
 CUTS = 64
 """A group is cut down in so many steps at most."""
 
+SHARED = 2.0
+"""What channels cost that several layers write to, as those of a shortcut are, over what their readers see of it: the
+error goes on along the shortcut. Measured on ResNet-20 at half the MACs, refitted: 84.0 % with 1, 86.0 with 2."""
+
 
 def greedy_counts(
     graph: Graph, costs: CostModel, curves: Sequence[Curve], limits: Limits, fixed: Mapping[str, int], budget: Budget
@@ -68,7 +72,8 @@ class _Track:
     def __init__(self, curve: Curve, limits: Limits, fixed: int | None) -> None:
         self.group: ChannelGroup = curve.group
         self.order = curve.order
-        self.sums = np.concatenate([[0.0], np.cumsum(curve.costs)])
+        writers = sum(entry.role == "output" for entry in curve.group.slices)
+        self.sums = np.concatenate([[0.0], np.cumsum(curve.costs)]) * (SHARED if writers > 1 else 1.0)
         allowed = limits.allowed(self.group)[::-1]
         allowed = allowed[:: max(1, -(-len(allowed) // CUTS))] if len(allowed) > CUTS else allowed
         self.steps: list[int] = [self.group.size, fixed] if fixed is not None else [int(count) for count in allowed]
