@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         cost,
         criteria,
         datasets,
+        distillation,
         export,
         factorization,
         granularity,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         TFLiteExportCallback,
     )
     from tfprune.cost import Budget
+    from tfprune.distillation import Distiller
     from tfprune.errors import BenchmarkError, ExportError, InputError, SparsityError, TfpruneError
     from tfprune.export import ExportResult, to_tflite
     from tfprune.factorization import factorize, factorize_layer, plan_factorization
@@ -61,6 +63,7 @@ MODULES = {
     "cost",
     "criteria",
     "datasets",
+    "distillation",
     "export",
     "factorization",
     "granularity",
@@ -82,6 +85,7 @@ NAMES = {
     "RegularizeCallback": "callbacks",
     "TFLiteExportCallback": "callbacks",
     "Budget": "cost",
+    "Distiller": "distillation",
     "BenchmarkError": "errors",
     "ExportError": "errors",
     "InputError": "errors",
@@ -108,6 +112,7 @@ __all__ = [
     "BackupAndRestore",
     "BenchmarkError",
     "Budget",
+    "Distiller",
     "ExportError",
     "ExportResult",
     "FactorizeCallback",
@@ -124,6 +129,7 @@ __all__ = [
     "cost",
     "criteria",
     "datasets",
+    "distillation",
     "export",
     "factorization",
     "factorize",

@@ -19,6 +19,7 @@ from tfprune.graph.graph import Graph
 from tfprune.graph.node import Node, Tensor
 from tfprune.graph.rules import Rule
 from tfprune.graph.weight import ForEachSample, ReadWeight
+from tfprune.surgery.kept import record_kept
 
 __all__ = ["Link", "Rebuilt"]
 
@@ -82,7 +83,9 @@ class Rebuilt:
             elif number not in self._gone:
                 self._run(node)
         outputs = tree.map_structure(lambda x: self.tensors[x.index], self.graph.trace.outputs)
-        return keras.Model(inputs, outputs, name=self.graph.model.name)
+        model = keras.Model(inputs, outputs, name=self.graph.model.name)
+        record_kept(self.graph, self.cut, {key: made.name for key, made in self.operations.items()}, model)
+        return model
 
     def _input(self, tensor: Tensor) -> Any:
         name = self._name(self.graph.trace.names.get(tensor.index, "input"), "input")
