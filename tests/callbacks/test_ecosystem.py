@@ -11,7 +11,7 @@ from support import small_model, sparsity_of
 import tfprune
 from tfprune.errors import InputError
 
-STRATEGY = """
+TWO_DEVICES = """
 import os
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import keras, numpy as np, tensorflow as tf
@@ -22,6 +22,9 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 keras.utils.set_random_seed(1)
+"""
+
+PRUNE = """
 with strategy.scope():
     dense = [layers.Dense(width, name=name) for width, name in ((16, "a"), (20, "b"), (3, "c"))]
     model = keras.Sequential([keras.Input((8,)), *dense])
@@ -47,9 +50,32 @@ print("HELD")
 """
 
 
+GATES_AND_FEATURES = """
+def network(width):
+    inputs = keras.Input((8, 8, 2))
+    x = layers.Conv2D(width, 3, padding="same", activation="relu", name="conv")(inputs)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(layers.Dense(width, activation="relu")(x)))
+
+with strategy.scope():
+    distiller = tfprune.Distiller(network(4), network(8), ["dist", "hint", "attention"])
+    distiller.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+x, y = np.random.default_rng(0).normal(size=(64, 8, 8, 2)), np.random.default_rng(1).integers(0, 3, 64)
+gate = tfprune.GateCallback(0.5, verbose=0)
+history = distiller.fit(x, y, batch_size=16, epochs=3, verbose=0, callbacks=[gate]).history
+assert np.isfinite(history["loss"]).all()
+assert np.count_nonzero(~gate.training.kept) == 4
+assert np.ptp(gate.training.logits) > 0.01  # the loss of both devices moved them apart
+kernel = distiller.student.get_layer("conv").kernel
+assert np.array_equal(*(np.asarray(copy) for copy in kernel.value.values))
+print("HELD")
+"""
+
+
 @pytest.mark.slow
-def test_mirrored_strategy_on_two_devices(run_python):
-    assert "HELD" in run_python(STRATEGY).stdout
+@pytest.mark.parametrize("code", [PRUNE, GATES_AND_FEATURES], ids=["prune", "gates and features"])
+def test_mirrored_strategy_on_two_devices(code, run_python):
+    assert "HELD" in run_python(TWO_DEVICES + code).stdout
 
 
 @pytest.mark.slow

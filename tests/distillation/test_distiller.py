@@ -275,15 +275,6 @@ def test_it_is_saved_and_loaded_with_all_that_it_knows(data, tmp_path):
     np.testing.assert_allclose(a, b, rtol=1e-4)
 
 
-def test_replicas_watch_their_own_features(data):
-    x, y = data
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
-        distiller = compiled(Distiller(network(4), network(8), ["dist", "hint", "attention"]))
-    history = distiller.fit(x, y, batch_size=32, verbose=0).history
-    assert np.isfinite(history["loss"][0])
-
-
 def test_mixed_precision(data):
     x, y = data
     keras.mixed_precision.set_global_policy("mixed_float16")

@@ -3,7 +3,15 @@
 from tfprune.callbacks.backup import BackupAndRestore
 from tfprune.callbacks.export import TFLiteExportCallback
 from tfprune.callbacks.factorize import FactorizeCallback
+from tfprune.callbacks.gate import GateCallback
 from tfprune.callbacks.prune import PruneCallback
 from tfprune.callbacks.regularize import RegularizeCallback
 
-__all__ = ["BackupAndRestore", "FactorizeCallback", "PruneCallback", "RegularizeCallback", "TFLiteExportCallback"]
+__all__ = [
+    "BackupAndRestore",
+    "FactorizeCallback",
+    "GateCallback",
+    "PruneCallback",
+    "RegularizeCallback",
+    "TFLiteExportCallback",
+]

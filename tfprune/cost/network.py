@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -40,10 +40,10 @@ class Cost:
 class Timing(Protocol):
     """Tells what a network takes on a device."""
 
-    def cost(self, kept: NDArray[np.bool_]) -> float:
-        """Return the milliseconds that it takes when some labels are kept."""
+    def cost(self, kept: NDArray[Any]) -> float:
+        """Return the milliseconds that it takes when some labels are kept, or a part of each."""
 
-    def shares(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def shares(self, kept: NDArray[Any]) -> NDArray[np.float64]:
         """Return the milliseconds that removing one more channel saves, float (labels,)."""
 
 
@@ -106,23 +106,47 @@ class CostModel:
             For `"parameters"`, `"bytes"` and `"macs"`, and for `"latency"` if there is a timing: float (labels,), to be
             read at the labels of channels.
         """
-        counts = np.add.reduceat(kept[self._all], self._starts, dtype=np.int64) if len(self._all) else self._starts
-        padded = np.append(counts, 1)
+        _, slopes = self._along(kept.astype(np.float64))
+        result = {name: self._graph.gathered(np.where(kept, of_label, 0.0)) for name, of_label in slopes.items()}
+        if self._timing is not None:
+            result["latency"] = self._timing.shares(kept)
+        return result
+
+    def expected(self, opening: NDArray[np.float64]) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
+        """Return the expected cost when each label is kept with some probability, and its slope along each channel's.
+
+        Costs are products of numbers of channels, and channels are kept or not by themselves. An axis that is in a
+        product twice is an approximation, as is an interpolated latency.
+
+        Args:
+            opening: The probability of each label, float (labels,); see `Graph.spread`.
+
+        Returns:
+            Costs by name as in `shares`, and slopes, float (labels,), to be read at the labels of channels.
+        """
+        values, slopes = self._along(opening)
+        found = {name: self._graph.gathered(of_label) for name, of_label in slopes.items()}
+        if self._timing is not None:
+            values["latency"], found["latency"] = self._timing.cost(opening), self._timing.shares(opening)
+        return values, found
+
+    def _along(self, opening: NDArray[np.float64]) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
+        """Return costs when a part of each label is kept, and their slopes along each label."""
+        counts = np.add.reduceat(opening[self._all], self._starts) if len(self._all) else np.zeros(0)
+        padded = np.append(counts, 1.0)
         lengths = np.diff(np.append(self._starts, len(self._all)))
-        result = {}
+        values, slopes = {}, {}
         for name, (factors, axes) in (
             ("parameters", self._parameters), ("bytes", self._bytes), ("macs", self._macs)
         ):  # fmt: skip
             products = factors * padded[axes].prod(axis=1)
             of_axis = np.zeros(len(padded))
             for column in axes.T:
-                np.add.at(of_axis, column, products / np.maximum(padded[column], 1))
-            of_label = np.zeros(len(kept))
+                np.add.at(of_axis, column, products / np.maximum(padded[column], 1e-9))
+            of_label = np.zeros(len(opening))
             np.add.at(of_label, self._all, np.repeat(of_axis[:-1], lengths))
-            result[name] = self._graph.gathered(np.where(kept, of_label, 0.0))
-        if self._timing is not None:
-            result["latency"] = self._timing.shares(kept)
-        return result
+            values[name], slopes[name] = float(products.sum()), of_label
+        return values, slopes
 
     def _weights(self, variable: keras.Variable) -> tuple[int, tuple[Axis, ...]]:
         sites = self._graph.walk.sites.get(id(variable), [None] * len(variable.shape))

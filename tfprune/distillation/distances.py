@@ -113,7 +113,7 @@ class Hint(FeatureLoss):
 
     Example:
         >>> teacher, student = np.array([[[2.0, 0.0]]]), np.array([[[0.0, 0.0]]])
-        >>> round(float(Hint()(teacher, student, np.ones(1))), 6)  # ((0 − 2)² + 0²) / 2, over the teacher's mean square 2
+        >>> round(float(Hint()(teacher, student, np.ones(1))), 6)  # a mean square of 2, over the teacher's of 2
         1.0
     """
 

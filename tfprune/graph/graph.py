@@ -89,6 +89,10 @@ class Graph:
         """Return for each label whether it is kept when some channels are gone, bool (labels,)."""
         return ~self._resolved.removed(removed)
 
+    def spread(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the values of channels, given at their labels, for each label, float (labels,)."""
+        return self._resolved.spread(values)
+
     def gathered(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return for each channel the sum of what all labels have that go with it, float (labels,)."""
         return self._resolved.gathered(values)

@@ -183,6 +183,17 @@ class Resolved:
         is_gone[self._products] = is_gone[self._leaves].any(axis=1)
         return is_gone[self.root]
 
+    def spread(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return for each label the value of its channel; the product of its parts' for a product."""
+        found = np.array(values, dtype=np.float64)
+        for column, leaves in enumerate(self._leaves.T):
+            if column == 0:
+                found[self._products] = found[leaves]
+                continue
+            real = leaves != self._leaves[:, column - 1]  # the last one fills the rest
+            found[self._products[real]] *= found[leaves[real]]
+        return found[self.root]
+
     def gathered(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return for each label that stands for others the sum of what all labels have that go with it."""
         sums = np.bincount(self.root, values, minlength=len(self.root))

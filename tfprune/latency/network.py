@@ -81,8 +81,8 @@ class NetworkLatency:
             values = [[self.table.get(one, self.table[operation]) for one in row] for row in cut(operation, ins, outs)]
             self._grids[operation] = ins, outs, np.array(values)
 
-    def cost(self, kept: NDArray[np.bool_]) -> float:
-        """Return what the network takes when some labels are kept, in milliseconds."""
+    def cost(self, kept: Array) -> float:
+        """Return what the network takes when some labels are kept, or a part of each, in milliseconds."""
         total = 0.0
         for part in self.parts:
             if part.operation in self._grids:
@@ -128,7 +128,7 @@ class NetworkLatency:
             step //= 2
         return int(min(step, 2 ** int(math.log2(max(most, 1)))))
 
-    def shares(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def shares(self, kept: Array) -> NDArray[np.float64]:
         """Return what removing one more channel saves, in milliseconds, float (labels,); as `CostModel.shares`."""
         found = np.zeros(len(kept))
         for part in self.parts:
@@ -139,7 +139,7 @@ class NetworkLatency:
             slopes = interpolate(ins, outs, values, *channels)[1:]
             for axes, count, slope in zip((part.inputs, part.outputs), channels, slopes, strict=True):
                 for labels in axes:
-                    left = max(int(np.count_nonzero(kept[labels])), 1)
+                    left = max(float(np.sum(kept[labels])), 1e-9)
                     np.add.at(found, labels, self.scale * slope * count / left)
         return self.graph.gathered(np.where(kept, found, 0.0))
 

@@ -45,10 +45,10 @@ class Part:
     outputs: tuple[NDArray[np.int64], ...] = field(default=(), repr=False)
     layer: keras.Layer | None = field(default=None, repr=False)
 
-    def channels(self, kept: NDArray[np.bool_]) -> tuple[float, float]:
-        """Return how many input and output channels are left when some labels are kept."""
+    def channels(self, kept: NDArray[Any]) -> tuple[float, float]:
+        """Return how many input and output channels are left when some labels are kept, or a part of each."""
         one, other = (
-            math.prod(float(np.count_nonzero(kept[labels])) / len(labels) for labels in axes)
+            math.prod(float(np.sum(kept[labels])) / len(labels) for labels in axes)
             for axes in (self.inputs, self.outputs)
         )
         return self.operation.inputs * one, self.operation.outputs * other
