@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         models,
         penalties,
         pruning,
+        recipe,
         refit,
         report,
         schedules,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         random_prune,
         strip,
     )
+    from tfprune.recipe import compress
     from tfprune.report import summary
     from tfprune.surgery import shrink
 
@@ -75,6 +77,7 @@ MODULES = {
     "models",
     "penalties",
     "pruning",
+    "recipe",
     "refit",
     "report",
     "schedules",
@@ -108,6 +111,7 @@ NAMES = {
     "prune_layer": "pruning",
     "random_prune": "pruning",
     "strip": "pruning",
+    "compress": "recipe",
     "summary": "report",
     "shrink": "surgery",
 }
@@ -131,6 +135,7 @@ __all__ = [
     "__version__",
     "benchmark",
     "callbacks",
+    "compress",
     "cost",
     "criteria",
     "datasets",
@@ -153,6 +158,7 @@ __all__ = [
     "prune_layer",
     "pruning",
     "random_prune",
+    "recipe",
     "refit",
     "report",
     "schedules",

@@ -9,7 +9,7 @@ import typer
 
 from tfprune.cli.app import AsJson, Overwrite, app, print_json
 from tfprune.cli.calibrated import load_samples
-from tfprune.cli.inputs import load_model, parse_budget
+from tfprune.cli.inputs import load_model
 from tfprune.console import console
 from tfprune.errors import InputError
 from tfprune.files import atomic_path, check_destination
@@ -57,6 +57,8 @@ def factorize(
     if out.suffix != ".keras":
         raise InputError(f"{out} does not end in .keras; give a path that does.")
     check_destination(out, overwrite=overwrite)
+    from tfprune.cost.budget import parse_budget
+
     bounds = parse_budget(budget)
     if (bounds is not None) + (rank is not None) + (energy is not None) != 1:
         raise InputError("Give one of --budget, --rank and --energy.")

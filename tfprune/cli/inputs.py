@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-    from tfprune.cost import Budget
-
-__all__ = ["load_arrays", "load_model", "one_of", "parse_budget", "parse_granularity"]
+__all__ = ["load_arrays", "load_model", "one_of", "parse_granularity"]
 
 SAFE_KERAS = (3, 15, 1)
 """The first release in which loading a hostile .keras file is believed to be harmless."""
@@ -96,36 +94,6 @@ def parse_granularity(text: str) -> str | tuple[int, int]:
     """
     outputs, times, inputs = text.partition("x")
     return (int(outputs), int(inputs)) if times and outputs.isdigit() and inputs.isdigit() else text
-
-
-def parse_budget(texts: list[str] | None) -> Budget | None:
-    """Return bounds such as `"macs=0.5"` and `"params=100000"` as one budget; None if there are none.
-
-    Raises:
-        InputError: If a bound is not of that form.
-
-    Example:
-        >>> parse_budget(["macs=0.5", "bytes=200000"])
-        Budget(params=None, macs=0.5, bytes=200000, latency=None)
-    """
-    if not texts:
-        return None
-    from tfprune.cost import Budget
-    from tfprune.cost.budget import LIMITS
-
-    bounds: dict[str, Any] = {}
-    for text in texts:
-        name, _, value = text.partition("=")
-        if name not in LIMITS:
-            raise InputError(f"Unknown bound {name!r} in --budget {text}. {nearest(name, LIMITS)}")
-        if name == "latency" and value.endswith("ms"):
-            bounds[name] = value
-            continue
-        try:
-            bounds[name] = int(value) if value.isdigit() else float(value)
-        except ValueError:
-            raise InputError(f"{value!r} in --budget {text} is no number; give one such as macs=0.5.") from None
-    return Budget(**bounds)
 
 
 def first_sentence(error: Exception) -> str:

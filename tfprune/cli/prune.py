@@ -9,7 +9,7 @@ import typer
 
 from tfprune.cli.app import AsJson, Overwrite, app, print_json
 from tfprune.cli.calibrated import run_calibrated, run_zeros
-from tfprune.cli.inputs import load_arrays, load_model, parse_budget, parse_granularity
+from tfprune.cli.inputs import load_arrays, load_model, parse_granularity
 from tfprune.console import console
 from tfprune.errors import InputError
 from tfprune.files import atomic_path, check_destination
@@ -82,6 +82,8 @@ def prune(
     if out.suffix != ".keras":
         raise InputError(f"{out} does not end in .keras; give a path that does.")
     check_destination(out, overwrite=overwrite)
+    from tfprune.cost.budget import parse_budget
+
     bounds = parse_budget(budget)
     if bounds is not None and sparsity is not None:
         raise InputError("Both --budget and --sparsity are given; give one of them.")

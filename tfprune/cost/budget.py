@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from tfprune.cost.network import Cost
-from tfprune.errors import InputError
+from tfprune.errors import InputError, nearest
 from tfprune.numbers import is_integer, is_real
 from tfprune.registry import Configurable
 
-__all__ = ["LIMITS", "Budget", "as_arguments"]
+__all__ = ["LIMITS", "Budget", "as_arguments", "parse_budget"]
 
 LIMITS = {"params": "parameters", "macs": "macs", "bytes": "bytes", "latency": "latency"}
 """The names of bounds, and of what they bound in a `Cost`."""
@@ -118,3 +118,30 @@ def milliseconds(value: Any) -> float:
     raise InputError(
         f"The budget's latency is {value!r}; give the fraction to keep as a float in (0, 1], or a time as '0.8 ms'."
     )
+
+
+def parse_budget(texts: Sequence[str] | None) -> Budget | None:
+    """Return bounds such as `"macs=0.5"` and `"params=100000"` as one budget; None if there are none.
+
+    Raises:
+        InputError: If a bound is not of that form.
+
+    Example:
+        >>> parse_budget(["macs=0.5", "bytes=200000"])
+        Budget(params=None, macs=0.5, bytes=200000, latency=None)
+    """
+    if not texts:
+        return None
+    bounds: dict[str, Any] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name not in LIMITS:
+            raise InputError(f"Unknown bound {name!r} in the budget {text!r}. {nearest(name, LIMITS)}")
+        if name == "latency" and value.endswith("ms"):
+            bounds[name] = value
+            continue
+        try:
+            bounds[name] = int(value) if value.isdigit() else float(value)
+        except ValueError:
+            raise InputError(f"{value!r} in the budget {text!r} is no number; give one such as macs=0.5.") from None
+    return Budget(**bounds)

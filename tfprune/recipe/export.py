@@ -1,0 +1,76 @@
+"""Stages that write .tflite files, compared with Keras and timed beside the dense network's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tfprune.errors import InputError, nearest
+from tfprune.export import to_tflite
+from tfprune.recipe.base import Names, Stage, names_of, stages
+
+if TYPE_CHECKING:
+    from tfprune.recipe.work import Work
+
+__all__ = ["Export", "Quantize"]
+
+PRECISIONS = ("float32", "float16", "dynamic", "int8", "int16x8")
+
+
+@stages.register("export")
+@dataclass(frozen=True, kw_only=True)
+class Export(Stage):
+    """Write the model as .tflite files; quantised ones are calibrated on training inputs.
+
+    Args:
+        precision: One of `"float32"`, `"float16"`, `"dynamic"`, `"int8"` and `"int16x8"`, or a list.
+        sparse: Whether zeros are left out of the files.
+        benchmark: Whether the files are timed beside the dense network as float32, taking turns.
+    """
+
+    method: ClassVar[str] = "export"
+    precision: Names = "float32"
+    sparse: bool = False
+    benchmark: bool = True
+
+    def __post_init__(self) -> None:
+        for one in names_of(self.precision) or [""]:
+            if one not in PRECISIONS:
+                raise InputError(f"Unknown precision {one!r}. {nearest(one, PRECISIONS)}")
+
+    def run(self, work: Work) -> None:
+        """Export."""
+        work.settle()
+        found: dict[str, Any] = {}
+        for precision in names_of(self.precision) or ():
+            path = work.folder / f"model_{precision}.tflite"
+            result = to_tflite(
+                work.model, path, quantize=None if precision == "float32" else precision, sparse=self.sparse,
+                representative_data=work.inputs(), overwrite=True, seed=work.seed,
+            )  # fmt: skip
+            found[precision] = {"file": path.name, "bytes": result.bytes, "agreement": str(result.parity)}
+            work.log(f"{path.name}: {result.bytes:,} bytes, {result.parity}")
+        if self.benchmark:
+            self._time(work, found)
+        work.exported.update(found)
+
+    def _time(self, work: Work, found: dict[str, Any]) -> None:
+        from tfprune import benchmark
+
+        dense = work.folder / "dense_float32.tflite"
+        if not dense.exists():
+            to_tflite(work.dense, dense, representative_data=work.inputs(), seed=work.seed)
+        paths = [dense, *(work.folder / one["file"] for one in found.values())]
+        times = [one.latency.median_ms for one in benchmark.run(paths, threads=1, min_seconds=0.5)]
+        for (precision, entry), time in zip(found.items(), times[1:], strict=True):
+            entry |= {"milliseconds": time, "dense_milliseconds": times[0]}
+            work.log(f"model_{precision}.tflite: {time:.3f} ms, dense {times[0]:.3f} ms ({times[0] / time:.2f}x)")
+
+
+@stages.register("quantize", "quantise")
+@dataclass(frozen=True, kw_only=True)
+class Quantize(Export):
+    """Write the model with whole numbers for weights and activations."""
+
+    method: ClassVar[str] = "quantize"
+    precision: Names = "int8"

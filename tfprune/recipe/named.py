@@ -1,0 +1,110 @@
+"""Recipes by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tfprune.errors import InputError, nearest
+from tfprune.recipe.recipe import Recipe
+
+__all__ = ["NAMED", "conservative", "find_recipe", "mobile", "moderate", "tiny", "vgg16_article"]
+
+
+def conservative(epochs: int = 6) -> Recipe:
+    """Lose nothing: two thirds of the work, refitted, then taught by the dense network until it has recovered."""
+    return Recipe(
+        [
+            {"method": "factorize", "budget": "macs=0.67"},
+            {"method": "distil", "epochs": epochs},
+            {"method": "export", "precision": ["float32", "float16"]},
+        ],
+        name="conservative", about="Two thirds of the multiply-accumulates, with full recovery.", floor=1.0,
+    )  # fmt: skip
+
+
+def moderate(epochs: int = 6) -> Recipe:
+    """Lose at most a hundredth of the metric: half of the work, and 8-bit weights."""
+    return Recipe(
+        [
+            {"method": "factorize", "budget": "macs=0.5"},
+            {"method": "distil", "epochs": epochs},
+            {"method": "export", "precision": ["float32", "dynamic"]},
+        ],
+        name="moderate", about="Half of the multiply-accumulates, at least 99 % of the metric.", floor=0.99,
+    )  # fmt: skip
+
+
+def mobile(epochs: int = 6) -> Recipe:
+    """Fast on a phone: filters in multiples of eight, taught by the dense network, whole numbers."""
+    return Recipe(
+        [
+            {"method": "prune", "granularity": "filter", "budget": "macs=0.6", "epochs": 0, "round_to": 8},
+            {"method": "distil", "epochs": epochs},
+            {"method": "export", "precision": ["float32", "int8"]},
+        ],
+        name="mobile", about="Fewer filters, in multiples of eight, and 8-bit integers.",
+    )  # fmt: skip
+
+
+def tiny(epochs: int = 8) -> Recipe:
+    """Fit a microcontroller: filters, then factors, then whole numbers only."""
+    return Recipe(
+        [
+            {"method": "prune", "granularity": "filter", "budget": "params=0.5", "epochs": 0, "round_to": 4},
+            {"method": "distil", "epochs": epochs},
+            {"method": "factorize", "budget": "params=0.6"},
+            {"method": "distil", "epochs": epochs},
+            {"method": "quantize"},
+        ],
+        name="tiny", about="Under a third of the parameters, 8-bit integers, for microcontrollers.",
+    )  # fmt: skip
+
+
+def vgg16_article(epochs: int = 10) -> Recipe:
+    """The usual way: train with a penalty on scales, cut filters gradually, fine-tune with a small rate."""
+    return Recipe(
+        [
+            {"method": "regularize", "penalty": "slimming", "epochs": max(epochs // 2, 1)},
+            {"method": "prune", "granularity": "filter", "amount": 0.5, "epochs": epochs},
+            {"method": "shrink"},
+            {"method": "fine_tune", "epochs": epochs},
+            {"method": "export", "precision": ["float32", "int8"]},
+        ],
+        name="vgg16_article", about="Slimming, gradual filter pruning, fine-tuning: for plain networks such as VGG-16.",
+    )  # fmt: skip
+
+
+NAMED: Mapping[str, Callable[..., Recipe]] = {
+    "conservative": conservative,
+    "mobile": mobile,
+    "moderate": moderate,
+    "tiny": tiny,
+    "vgg16_article": vgg16_article,
+}
+
+
+def find_recipe(given: Any) -> Recipe:
+    """Return the recipe that is meant.
+
+    Args:
+        given: A recipe, a name, the path of a .yaml file, or a mapping of plain values.
+
+    Raises:
+        InputError: If it is none of these.
+    """
+    if isinstance(given, Recipe):
+        return given
+    if isinstance(given, Mapping):
+        return Recipe.from_config(given)
+    if isinstance(given, str) and given in NAMED:
+        return NAMED[given]()
+    if isinstance(given, str | os.PathLike):
+        if Path(given).suffix in (".yaml", ".yml"):
+            return Recipe.load(given)
+        raise InputError(
+            f"Unknown recipe {str(given)!r}. {nearest(str(given), NAMED)} Or give the path of a .yaml file."
+        )
+    raise InputError(f"recipe is {given!r}; give a Recipe, a name, or the path of a .yaml file.")

@@ -1,0 +1,80 @@
+"""Stages that train: whatever is done while `fit` runs, and training for its own sake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import keras
+
+from tfprune.distillation import get as get_loss
+from tfprune.errors import InputError
+from tfprune.numbers import is_integer, is_real
+from tfprune.recipe.base import Names, Stage, names_of, stages
+
+if TYPE_CHECKING:
+    from tfprune.recipe.work import Work
+
+__all__ = ["DECAYS", "Distil", "FineTune", "TrainingStage"]
+
+DECAYS = ("cosine", "constant")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingStage(Stage):
+    """A stage that trains.
+
+    Args:
+        epochs: How many epochs, from 1; some stages allow 0, and then work in one shot, without training.
+        learning_rate: The first learning rate; None takes a tenth of what the model was compiled with, as a network
+            that is trained already wants small steps.
+        decay: `"cosine"` brings it to zero along half a wave, `"constant"` leaves it.
+        freeze: Names of layers that are not trained in this stage.
+        distil: Distillation losses by which the dense network teaches along; None trains by the model's own loss.
+        teacher_weight: Weight of these, from 0.
+    """
+
+    epochs: int = 1
+    learning_rate: float | None = None
+    decay: str = "cosine"
+    freeze: Names = None
+    distil: Names = None
+    teacher_weight: float = 1.0
+    least_epochs: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if not is_integer(self.epochs) or self.epochs < self.least_epochs:
+            raise InputError(f"epochs is {self.epochs!r}; give an int from {self.least_epochs}.")
+        if self.learning_rate is not None and (not is_real(self.learning_rate) or self.learning_rate <= 0):
+            raise InputError(f"learning_rate is {self.learning_rate!r}; give a number above 0.")
+        if self.decay not in DECAYS:
+            raise InputError(f"decay is {self.decay!r}; give one of {', '.join(DECAYS)}.")
+        if not is_real(self.teacher_weight) or self.teacher_weight < 0:
+            raise InputError(f"teacher_weight is {self.teacher_weight!r}; give a number from 0.")
+        for name in names_of(self.distil) or ():
+            get_loss(name)
+
+    def callbacks(self, work: Work) -> list[keras.callbacks.Callback]:
+        """Return the callbacks that do the work while the model is trained."""
+        return []
+
+    def run(self, work: Work) -> None:
+        """Train."""
+        work.fit(self, self.callbacks(work))
+
+
+@stages.register("fine_tune")
+@dataclass(frozen=True, kw_only=True)
+class FineTune(TrainingStage):
+    """Train what is left."""
+
+    method: ClassVar[str] = "fine_tune"
+
+
+@stages.register("distil")
+@dataclass(frozen=True, kw_only=True)
+class Distil(TrainingStage):
+    """Train what is left with the dense network as its teacher."""
+
+    method: ClassVar[str] = "distil"
+    distil: Names = ("dist",)
