@@ -46,11 +46,16 @@ class Registry(Generic[T]):
         self.kind = kind
         self.base = base
         self._classes: dict[str, type[T]] = {}
+        self._aliases: dict[str, tuple[str, dict[str, Any]]] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The registered names, sorted."""
-        return tuple(sorted(self._classes))
+        """The registered names and aliases, sorted."""
+        return tuple(sorted([*self._classes, *self._aliases]))
+
+    def alias(self, name: str, known: str, **options: Any) -> None:
+        """Let `name` stand for a registered name, with some constructor arguments."""
+        self._aliases[name] = (known, options)
 
     def register(self, *names: str) -> Callable[[C], C]:
         """Return a class decorator that makes a strategy known by `names` and to Keras serialisation."""
@@ -66,7 +71,7 @@ class Registry(Generic[T]):
         """Return the strategy that `identifier` stands for.
 
         Args:
-            identifier: A registered name, a class, an instance, or a dict made by `serialize`.
+            identifier: A registered name or alias, a class, an instance, or a dict made by `serialize`.
             **overrides: Constructor arguments, where `identifier` is a name or a class.
 
         Raises:
@@ -75,9 +80,10 @@ class Registry(Generic[T]):
         if isinstance(identifier, self.base):
             return identifier
         if isinstance(identifier, str):
-            if identifier not in self._classes:
-                raise InputError(f"Unknown {self.kind} {identifier!r}. {nearest(identifier, self._classes)}")
-            return self._classes[identifier](**overrides)
+            known, options = self._aliases.get(identifier, (identifier, {}))
+            if known not in self._classes:
+                raise InputError(f"Unknown {self.kind} {identifier!r}. {nearest(identifier, self.names)}")
+            return self._classes[known](**{**options, **overrides})
         if isinstance(identifier, type) and issubclass(identifier, self.base):
             return identifier(**overrides)
         if isinstance(identifier, Mapping):

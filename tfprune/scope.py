@@ -272,6 +272,7 @@ def slope_of(a: tuple[float, float], b: tuple[float, float]) -> float:
     return (b[1] - a[1]) / (b[0] - a[0])
 
 
+scopes.alias("local", "layer")
 get = scopes.get
 serialize = scopes.serialize
 deserialize = scopes.deserialize

@@ -343,11 +343,13 @@ def test_n_m_needs_no_sparsity(data):
         "constant",
         "cosine",
         "exponential",
+        "linear",
         StepSchedule([(0.3, 1), (0.6, 2)]),
+        [(0.3, 1), (0.6, 2)],
         lambda step: min(step / 20, 0.6),
         lambda step: (step % 3 == 0, min(step / 20, 0.6)),
     ],
-    ids=["constant", "cosine", "exponential", "step", "function", "says-when"],
+    ids=["constant", "cosine", "exponential", "linear", "step", "pairs", "function", "says-when"],
 )
 def test_schedules(data, schedule):
     model = small_model()

@@ -143,6 +143,11 @@ def test_every_strategy_round_trips(registry):
         assert registry.deserialize(registry.serialize(strategy)) == strategy
 
 
+def test_other_names_for_the_same():
+    assert granularity.get("channel") == granularity.Filter()
+    assert scope.get("local") == scope.Layer()
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

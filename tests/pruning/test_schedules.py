@@ -128,6 +128,18 @@ def test_steps_by_epoch():
     assert schedule.final_sparsity == 0.9
 
 
+def test_pairs_are_a_step_schedule():
+    pairs = [(0.5, 1), (0.75, 2), (0.9, 3)]
+    assert schedules.get(pairs) == schedules.get(tuple(pairs)) == StepSchedule(pairs)
+
+
+def test_linear_is_a_straight_line():
+    linear = schedules.get("linear", initial_sparsity=0.0, final_sparsity=0.8, begin=0, end=100)
+    assert [linear(step) for step in (0, 25, 50, 100)] == pytest.approx([0, 0.2, 0.4, 0.8])
+    with pytest.raises(InputError, match="Did you mean 'linear'"):
+        schedules.get("liner")
+
+
 class LikeTFMOT:
     """Says when to update, and the sparsity, as TFMOT's objects do."""
 
@@ -188,6 +200,9 @@ def test_round_trip_through_json(schedule):
         (lambda: StepSchedule([(0.5, 2), (0.6, 2)]), "rising order"),
         (lambda: StepSchedule([(1.5, 2)]), "sparsity is 1.5"),
         (lambda: StepSchedule(3), "pairs"),
+        (lambda: StepSchedule([(0.5, 1, 2)]), "pairs"),
+        (lambda: schedules.get([0.5, 0.9]), "pairs"),
+        (lambda: schedules.get([(1, 0.5), (2, 0.75)]), r"sparsity comes first: give \(0.5, 1\)"),
         (lambda: FunctionSchedule(3), "not callable"),
         (lambda: schedules.get("polynomail"), "Did you mean 'polynomial'"),
         (lambda: schedules.get(3), "is not a schedule"),

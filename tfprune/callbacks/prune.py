@@ -44,8 +44,9 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
     Args:
         sparsity: Final fraction of zeros in the pruned kernels (of channels or blocks that go), in [0, 1); None is 0.8,
             what an N:M pattern has, 0.5 of the channels, 0.25 of the blocks. For channels also a `tfprune.Budget`.
-        schedule: How sparsity moves over training: `"polynomial"`, `"constant"`, `"cosine"`, `"exponential"`, a
-            schedule of `tfprune.schedules`, or any callable from the step to the sparsity.
+        schedule: How sparsity moves over training: `"polynomial"`, `"linear"`, `"constant"`, `"cosine"`,
+            `"exponential"`, a schedule of `tfprune.schedules`, pairs (sparsity, epoch) such as `[(0.5, 1), (0.8, 2)]`,
+            or any callable from the step to the sparsity.
         criterion: What makes a weight matter: `"magnitude"`, `"taylor"`, `"fisher"`, `"movement"`, … or a
             `tfprune.criteria.Criterion`.
         granularity: What goes as one: `"weight"`, a block (outputs, inputs) such as `(1, 4)`, a pattern such as

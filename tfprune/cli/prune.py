@@ -69,7 +69,7 @@ def prune(
     epochs: Annotated[int, typer.Option(help="Epochs to train, with --data.")] = 5,
     batch_size: Annotated[int, typer.Option(help="Samples in a batch, with --data.")] = 32,
     schedule: Annotated[
-        str, typer.Option(help="polynomial, cosine, exponential or constant, with --data.")
+        str, typer.Option(help="polynomial, linear, cosine, exponential or constant, with --data.")
     ] = "polynomial",
     seed: Annotated[int, typer.Option(help="Seed of criteria that draw random numbers.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be pruned, and stop.")] = False,

@@ -31,6 +31,7 @@ __all__ = [
     "serialize",
 ]
 
+granularities.alias("channel", "filter")
 serialize = granularities.serialize
 deserialize = granularities.deserialize
 
@@ -39,8 +40,9 @@ def get(identifier: object) -> Granularity:
     """Return the granularity that `identifier` stands for.
 
     Args:
-        identifier: A name (`"weight"`, `"block"`, `"n:m"`, `"filter"`, `"head"`, `"layer"`), a pattern such as
-            `"2:4"`, a block as a tuple (outputs, inputs) such as `(1, 4)`, a class, an instance or a saved config.
+        identifier: A name (`"weight"`, `"block"`, `"n:m"`, `"filter"` or `"channel"`, `"head"`, `"layer"`), a
+            pattern such as `"2:4"`, a block as a tuple (outputs, inputs) such as `(1, 4)`, a class, an instance or a
+            saved config.
 
     Raises:
         InputError: If it is none of these.

@@ -33,7 +33,7 @@ def make_schedule(
     """Return the schedule that ends at `sparsity`, and refuse what can't be met.
 
     Args:
-        schedule: A name, class, instance, config or callable.
+        schedule: A name, class, instance, config, pairs (sparsity, epoch) or callable.
         sparsity: Final sparsity; None for the schedule's own, else the granularity's default.
         granularity: The pattern.
         frequency: Steps between mask updates; None for the schedule's own.
@@ -49,7 +49,7 @@ def make_schedule(
     if isinstance(schedule, str | type):
         wanted = granularity.default_sparsity if sparsity is None else sparsity
         if schedule in ("step", StepSchedule):
-            raise InputError("A StepSchedule needs its milestones; give schedule=StepSchedule([(0.5, 1), (0.8, 2)]).")
+            raise InputError("A StepSchedule needs its milestones; give these as the schedule: [(0.5, 1), (0.8, 2)].")
         return schedules.get(schedule, final_sparsity=wanted, frequency=frequency)
     made = schedules.get(schedule, frequency=frequency)
     if frequency is not None and getattr(made, "frequency", frequency) != frequency:
@@ -76,7 +76,7 @@ class Pruner:
         model: A built model; it stays the object that it is.
         sparsity: Final fraction of zeros in the pruned kernels (of channels or blocks that go), in [0, 1); None is the
             granularity's default, 0.8 for weights. For channels also a `Budget` of the network without them.
-        schedule: Name, instance or callable; see `tfprune.schedules`.
+        schedule: Name, instance, pairs (sparsity, epoch) or callable; see `tfprune.schedules`.
         criterion: What makes a weight matter; see `tfprune.criteria`.
         granularity: What is removed as one: `"weight"`, a block such as `(1, 4)`, a pattern such as `"2:4"`, a whole
             `"filter"`, `"head"` or residual `"layer"`.

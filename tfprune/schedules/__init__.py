@@ -32,6 +32,7 @@ __all__ = [
     "serialize",
 ]
 
+schedules.alias("linear", "polynomial", power=1.0)
 serialize = schedules.serialize
 deserialize = schedules.deserialize
 
@@ -40,8 +41,9 @@ def get(identifier: object, **overrides: Any) -> Schedule:
     """Return the schedule that `identifier` stands for.
 
     Args:
-        identifier: A name (`"polynomial"`, `"constant"`, `"cosine"`, `"exponential"`), a class, an instance, a saved
-            config, or any callable from the step to the sparsity (or to a pair (update here?, sparsity)).
+        identifier: A name (`"polynomial"`, `"linear"`, `"constant"`, `"cosine"`, `"exponential"`), a class, an
+            instance, a saved config, pairs (sparsity, epoch) as of `StepSchedule`, or any callable from the step to the
+            sparsity (or to a pair (update here?, sparsity)).
         **overrides: Constructor arguments, where `identifier` is a name or a class.
 
     Raises:
@@ -50,7 +52,11 @@ def get(identifier: object, **overrides: Any) -> Schedule:
     Example:
         >>> get("constant", final_sparsity=0.5)(0)
         0.5
+        >>> get([(0.5, 1), (0.9, 2)])
+        StepSchedule(milestones=((0.5, 1), (0.9, 2)), steps_per_epoch=None)
     """
+    if isinstance(identifier, list | tuple):
+        return StepSchedule(identifier)
     if callable(identifier) and not isinstance(identifier, Schedule | type):
         return FunctionSchedule(identifier, frequency=overrides.get("frequency"))
     return schedules.get(identifier, **overrides)

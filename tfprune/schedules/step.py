@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tfprune.errors import InputError
 from tfprune.numbers import is_real
@@ -35,9 +36,10 @@ class StepSchedule(Schedule):
 
     def __post_init__(self) -> None:
         try:
-            pairs = tuple((float(check_sparsity(sparsity)), epoch) for sparsity, epoch in self.milestones)
-        except TypeError as error:
+            pairs = tuple((sparsity, epoch) for sparsity, epoch in self.milestones)
+        except (TypeError, ValueError) as error:
             raise InputError(f"milestones is {self.milestones!r}; give pairs (sparsity, epoch).") from error
+        pairs = tuple((checked(sparsity, epoch), epoch) for sparsity, epoch in pairs)
         epochs = [epoch for _, epoch in pairs]
         if not pairs or any(not is_real(e) or e < 0 for e in epochs):
             raise InputError(f"milestones is {self.milestones!r}; give at least one (sparsity, epoch), epochs from 0.")
@@ -77,3 +79,10 @@ class StepSchedule(Schedule):
         if self.steps_per_epoch is None:
             raise InputError("This schedule is in epochs; call resolve(total_steps, steps_per_epoch) first.")
         return math.floor(epoch * self.steps_per_epoch + 0.5)
+
+
+def checked(sparsity: Any, epoch: Any) -> float:
+    """Return the sparsity of a pair, refusing one that is none, and pairs the wrong way round."""
+    if is_real(epoch) and 0.0 < epoch < 1.0 and is_real(sparsity) and sparsity >= 1.0:
+        raise InputError(f"({sparsity}, {epoch}) is given; the sparsity comes first: give ({epoch}, {sparsity}).")
+    return check_sparsity(sparsity, f"In the pair {(sparsity, epoch)} the sparsity")
