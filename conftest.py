@@ -1,5 +1,7 @@
 """What the examples in docstrings may use: NumPy, Keras, tfprune, two .tflite files and images that fit them."""
 
+import doctest
+import inspect
 import os
 import shutil
 from pathlib import Path
@@ -8,6 +10,10 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+FROM_MODULE = doctest.DocTestFinder._from_module
+doctest.DocTestFinder._from_module = lambda self, module, thing: FROM_MODULE(self, module, inspect.unwrap(thing))
+"""Examples of decorated functions run too: doctest takes these for the decorator's module."""
 
 MODELS = Path(__file__).with_name("tflite_models")
 

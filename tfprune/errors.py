@@ -5,7 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["BenchmarkError", "ExportError", "InputError", "SparsityError", "TfpruneError", "nearest"]
+__all__ = [
+    "BenchmarkError",
+    "ExportError",
+    "InputError",
+    "SparsityError",
+    "TfpruneError",
+    "UnknownArgumentError",
+    "nearest",
+]
 
 
 class TfpruneError(Exception):
@@ -14,6 +22,10 @@ class TfpruneError(Exception):
 
 class InputError(TfpruneError, ValueError):
     """An argument, a file or a model that can't be used as given; nothing has been changed."""
+
+
+class UnknownArgumentError(InputError, TypeError):
+    """An argument that the function that was called does not have."""
 
 
 class SparsityError(TfpruneError, RuntimeError):

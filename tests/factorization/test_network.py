@@ -228,7 +228,7 @@ def test_a_form_of_ones_own():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "Give either rank"),
+        ({}, "Nothing says how far to go; give a budget such as .* rank=.* energy=.* per_layer="),
         ({"rank": 0}, "int from 1"),
         ({"budget": 0.5}, "Budget"),
         ({"budget": Budget(macs=0.5), "rank": 3}, "either a budget"),

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfprune import criteria, schedules
 from tfprune import granularity as granularities
 from tfprune import scope as scopes
+from tfprune.arguments import named_arguments
 from tfprune.callbacks.best import BestKeepers
 from tfprune.callbacks.clock import Clock, optimizers_of
 from tfprune.callbacks.last_word import PRUNE, running_list, speak_last
@@ -81,6 +82,14 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         0.5
     """
 
+    @named_arguments(
+        amount="the first argument is the sparsity",
+        final_sparsity="the first argument is the sparsity at the end",
+        target_sparsity="the first argument is the sparsity at the end",
+        pruning_schedule="give schedule=[(0.5, 1), (0.8, 2)] or another one",
+        block_size="give granularity=(1, 4), a block of (outputs, inputs)",
+        sparsity_m_by_n="give granularity='2:4', at most 2 of 4 kept",
+    )
     def __init__(
         self,
         sparsity: float | Budget | None = None,

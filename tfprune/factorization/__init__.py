@@ -7,9 +7,10 @@ from tfprune.factorization.cp import Cp
 from tfprune.factorization.depthwise import Depthwise
 from tfprune.factorization.grouped import ChannelOut, Grouped
 from tfprune.factorization.layer import factorize_layer
-from tfprune.factorization.network import factorize, plan_factorization
+from tfprune.factorization.network import plan_factorization
 from tfprune.factorization.options import Option
 from tfprune.factorization.plan import FactorizationPlan, LayerPlan
+from tfprune.factorization.replacement import factorize
 from tfprune.factorization.spatial import Spatial
 from tfprune.factorization.svd import Svd
 from tfprune.factorization.tucker import Tucker

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfprune.arguments import named_arguments
 from tfprune.errors import InputError
 from tfprune.factorization.base import Array, Factorization, Ranks, factorizations
 from tfprune.factorization.fit import fit_factors
@@ -19,6 +20,7 @@ from tfprune.factorization.ranks import check_rank, find_ranks
 __all__ = ["factorize_layer", "find_factors", "make_pieces", "usual_form"]
 
 
+@named_arguments(method="give form='svd', 'spatial', 'tucker' or another one")
 def factorize_layer(
     layer: keras.Layer, form: Any = None, *, rank: Any = None, energy: float | None = None
 ) -> keras.Model:

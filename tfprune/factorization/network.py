@@ -1,4 +1,4 @@
-"""`tfprune.factorize`: the layers of a network as chains of smaller ones, chosen on samples without labels."""
+"""`tfprune.plan_factorization`: which layers become chains of smaller ones, chosen on samples without labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from tfprune.console import console, track
+from tfprune.arguments import named_arguments
+from tfprune.console import track
 from tfprune.cost import Budget, CostModel
 from tfprune.cost.budget import LIMITS
 from tfprune.errors import InputError
@@ -22,14 +23,22 @@ from tfprune.graph import trace
 from tfprune.graph.choice import LayerChoice
 from tfprune.latency import LatencyTable, NetworkLatency
 from tfprune.refit import Network, Unlabelled
-from tfprune.refit.carry_out import carry_out
 
-__all__ = ["factorize", "plan_factorization"]
+__all__ = ["OTHER_NAMES", "plan_factorization"]
 
 FAST = 8
 """Ranks in multiples of this run fast; with a budget of latency they are tried too."""
 
+OTHER_NAMES = {
+    "ratio": "give a Budget, such as Budget(macs=0.5), or rank=0.25 for a quarter of each full rank",
+    "amount": "give a Budget, such as Budget(macs=0.5), or rank=0.25 for a quarter of each full rank",
+    "method": "give form='svd', 'spatial', 'tucker' or another one",
+    "ranks": "give rank=8 for all layers, or per_layer={'conv_1': ('tucker', (8, 16))}",
+}
+"""How other tools call what there is."""
 
+
+@named_arguments(**OTHER_NAMES)
 def plan_factorization(
     model: keras.Model,
     budget: Budget | None = None,
@@ -84,10 +93,15 @@ def plan_factorization(
     """
     if budget is not None and (rank is not None or energy is not None):
         raise InputError("A budget chooses the ranks; give either a budget, or rank or energy.")
+    if budget is None and rank is None and energy is None and not per_layer:
+        raise InputError(
+            "Nothing says how far to go; give a budget such as Budget(macs=0.5), or rank=0.25, energy=0.9 or "
+            "per_layer={'conv_1': 8}."
+        )
     if budget is None and not per_layer:
         check_rank(rank, energy)
     if budget is not None and not isinstance(budget, Budget):
-        raise InputError(f"The budget is {budget!r}; give a Budget, such as Budget(macs=0.5).")
+        raise InputError(f"The budget is {budget!r}; give a Budget, such as Budget(macs=0.5), or rank=….")
     forms = find_forms(form)
     given = None if data is None else Unlabelled(model, data, samples)
     graph = trace(model)
@@ -142,58 +156,6 @@ def plan_factorization(
     )
     after = total_cost(whole, [(plan.candidate, plan.option) for plan in plans])
     return FactorizationPlan(graph, plans, whole, after, given)
-
-
-def factorize(
-    model: keras.Model,
-    budget: Budget | None = None,
-    *,
-    data: Any = None,
-    refit: bool | None = None,
-    verbose: int = 1,
-    optimizer: bool = False,
-    **choices: Any,
-) -> keras.Model:
-    """Return a model with layers factorised into smaller ones: a plain functional model of stock Keras layers.
-
-    With `data`, samples without labels, factors are chosen for what they do to the layers' outputs, and then refitted
-    layer by layer, on what the factorised network makes of the samples, to give what the whole network's layers gave.
-    No training. The given model is only read.
-
-    Args:
-        model: A built model of any kind; one that was pruned or shrunk too.
-        budget: What the network may cost (`Budget(macs=0.5)`); or give `rank`, `energy` or `per_layer`.
-        data: Samples of what the model is used on: anything `fit` takes. Labels are not used, but where there are any
-            the accuracy before and after is printed.
-        refit: Whether to refit; by default if there are data.
-        verbose: 1 prints what is done and what that does, 2 also a table of the layers, 0 nothing.
-        optimizer: Whether the new optimizer remembers what the old one did of the weights that stay.
-        **choices: `form`, `rank`, `energy`, `samples`, `layers`, `skip`, `per_layer`, `round_to` and `seed`, as for
-            `plan_factorization`.
-
-    Returns:
-        The model. Of each factorised layer the last factor has its name, bias and activation.
-
-    Raises:
-        InputError: As for `plan_factorization`.
-
-    Example:
-        >>> keras.utils.set_random_seed(0)
-        >>> model = keras.Sequential([keras.Input((8, 8, 8)), keras.layers.Conv2D(16, 3), keras.layers.Conv2D(16, 3),
-        ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)])
-        >>> images = np.random.default_rng(0).normal(size=(512, 8, 8, 8)).astype("float32")
-        >>> small = factorize(model, Budget(macs=0.5), data=images, verbose=0)
-        >>> small.count_params() < model.count_params(), small(images).shape
-        (True, TensorShape([512, 2]))
-    """
-    if refit and data is None:
-        raise InputError("A refit needs data: samples of what the model is used on, without labels.")
-    plan = plan_factorization(model, budget, data=data, verbose=verbose, **choices)
-    if verbose > 1:
-        console().print(plan.table())
-    elif verbose:
-        print(plan)
-    return carry_out(plan, model, plan.predicted, refit=refit, optimizer=optimizer, verbose=verbose)
 
 
 def resolve(

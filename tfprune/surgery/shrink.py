@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
+from tfprune.arguments import named_arguments
 from tfprune.errors import InputError, nearest
 from tfprune.graph.blocks import Block
 from tfprune.graph.graph import Graph, trace
@@ -17,6 +18,7 @@ from tfprune.surgery.rebuild import Rebuilt
 __all__ = ["cut_graph", "shrink"]
 
 
+@named_arguments()
 def shrink(
     model: keras.Model,
     remove: Mapping[str, Sequence[int]] | None = None,

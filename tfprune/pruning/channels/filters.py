@@ -1,4 +1,4 @@
-"""`tfprune.prune_filters`: whole filters, neurons and heads removed in one shot."""
+"""`tfprune.plan_filters`: which filters, neurons and heads are to go."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tfprune import criteria
 from tfprune import scope as scopes
+from tfprune.arguments import named_arguments
 from tfprune.cost import Budget
 from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, trace
@@ -26,16 +27,31 @@ from tfprune.pruning.channels.plan import ChannelPlan, GroupPlan
 from tfprune.pruning.mask import read
 from tfprune.pruning.masks import check_finite
 from tfprune.refit import Curve
-from tfprune.refit.carry_out import carry_out
 from tfprune.refit.unlabelled import Unlabelled
 from tfprune.schedules import check_sparsity
 from tfprune.statistics import Study
 
-__all__ = ["plan_filters", "prune_filters"]
+__all__ = ["OTHER_NAMES", "plan_filters"]
 
 FloatArray = NDArray[np.floating]
 
+OTHER_NAMES = {
+    "amount": "the second argument is the fraction of channels to remove, or a Budget",
+    "sparsity": "the second argument is the fraction of channels to remove, or a Budget",
+    "ratio": "the second argument is the fraction of channels to remove, or a Budget",
+    "pruning_ratio": "the second argument is the fraction of channels to remove, or a Budget",
+    "ch_sparsity": "the second argument is the fraction of channels to remove, or a Budget",
+    "pruning_ratio_dict": "give per_layer={'conv_1': 0.5}",
+    "global_pruning": "give scope='global'",
+    "isomorphic": "give scope='isomorphic'",
+    "importance": "give criterion='taylor' or another one",
+    "ignored_layers": "give skip=['conv_1']",
+    "iterative_steps": "call prune_iteratively(model, Budget(macs=0.5), steps=4, fit=…, evaluate=…)",
+}
+"""How other tools call what there is."""
 
+
+@named_arguments(**OTHER_NAMES)
 def plan_filters(
     model: keras.Model,
     budget: Budget | float | None = None,
@@ -188,53 +204,3 @@ def exact_only(group: ChannelGroup) -> ChannelGroup:
     if group.reason is not None or group.inexact is None:
         return group
     return replace(group, reason=f"its error can't be predicted: {group.inexact}")
-
-
-def prune_filters(
-    model: keras.Model,
-    budget: Budget | float | None = None,
-    *,
-    data: Any = None,
-    refit: bool | None = None,
-    verbose: int = 1,
-    optimizer: bool = False,
-    **choices: Any,
-) -> keras.Model:
-    """Return a smaller model without the channels that matter least: filters, neurons, units and heads, really removed.
-
-    With `data`, samples without labels, the channels are chosen and what is left is refitted so that its layers do what
-    the whole network's did: a minute or so, no training. The given model is only read.
-
-    Args:
-        model: A built model of any kind.
-        budget: What the network may cost (`Budget(macs=0.5)`), or the fraction of channels to remove.
-        data: Samples of what the model is used on: anything `fit` takes. Labels are not used, but where there are any
-            the accuracy before and after is printed.
-        refit: Whether to refit; by default if there are data.
-        verbose: 1 prints what is removed and what that does, 2 also the error of each layer, 0 nothing.
-        optimizer: Whether the new optimizer remembers what the old one did.
-        **choices: `samples`, `criterion`, `scope`, `layers`, `skip`, `per_layer`, `round_to`, `min_channels` and
-            `seed`, as for `plan_filters`.
-
-    Returns:
-        A plain functional model of stock Keras layers; see `tfprune.shrink`.
-
-    Raises:
-        InputError: As for `plan_filters`.
-        SparsityError: If the model has weights that are not finite.
-
-    Example:
-        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(16, 3), keras.layers.Conv2D(16, 3),
-        ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)])
-        >>> prune_filters(model, 0.5, verbose=0).layers[1].filters
-        8
-        >>> images = np.random.default_rng(0).normal(size=(64, 8, 8, 3)).astype("float32")
-        >>> prune_filters(model, Budget(macs=0.5), data=images, verbose=0).count_params() < model.count_params()
-        True
-    """
-    if refit and data is None:
-        raise InputError("A refit needs data: samples of what the model is used on, without labels.")
-    plan = plan_filters(model, budget, data=data, verbose=verbose, **choices)
-    if verbose:
-        print(plan)
-    return carry_out(plan, model, plan.predicted_layers, refit=refit, optimizer=optimizer, verbose=verbose)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import numpy as np
 
+from tfprune.arguments import named_arguments
 from tfprune.cost import Budget, Cost
 from tfprune.cost.budget import LIMITS, as_arguments
 from tfprune.errors import InputError
+from tfprune.graph.choice import LayerChoice
 from tfprune.numbers import is_integer, is_real
-from tfprune.pruning.channels.filters import plan_filters
+from tfprune.pruning.channels.filters import OTHER_NAMES, plan_filters
 
 __all__ = ["IterativeResult", "Step", "prune_iteratively"]
 
@@ -68,6 +71,7 @@ class IterativeResult:
         return "\n".join(lines)
 
 
+@named_arguments(**OTHER_NAMES)
 def prune_iteratively(
     model: keras.Model,
     budget: Budget,
@@ -76,8 +80,17 @@ def prune_iteratively(
     evaluate: Callable[[keras.Model], float],
     floor: float | None = None,
     steps: int = 4,
+    data: Any = None,
+    samples: int = 1024,
+    criterion: Any = None,
+    scope: Any = None,
+    layers: Sequence[LayerChoice] | None = None,
+    skip: Sequence[LayerChoice] | None = None,
+    per_layer: Mapping[keras.Layer | str, float | int] | None = None,
+    round_to: int | None = None,
+    min_channels: int | Mapping[keras.Layer | str, int] = 1,
+    seed: int = 0,
     verbose: int = 1,
-    **choices: Any,
 ) -> IterativeResult:
     """Remove channels in steps, train after each, and stop before the network gets worse than a floor.
 
@@ -91,9 +104,17 @@ def prune_iteratively(
         evaluate: Returns a network's score, higher is better: `lambda m: m.evaluate(x, y, verbose=0)[1]`.
         floor: The lowest score allowed; None allows any.
         steps: Number of removals.
+        data: Samples on which the channels are chosen; see `plan_filters`.
+        samples: How many of them are used at most.
+        criterion: What makes a channel matter; see `plan_filters`.
+        scope: Among which channels the lowest scores are looked for; see `plan_filters`.
+        layers: Only channels that these layers make (objects, types, names, paths).
+        skip: No channels that these layers make.
+        per_layer: For the channels that a layer makes: the fraction to remove as a float, or the number to keep.
+        round_to: Kept channels are a multiple of this, or all that there are; see `plan_filters`.
+        min_channels: No group keeps fewer; or how many those keep at least that some layers make.
+        seed: Seed of criteria that draw random numbers, and of the choice of rows that layers are seen with.
         verbose: 1 prints each step, 0 nothing.
-        **choices: `criterion`, `scope`, `layers`, `skip`, `per_layer`, `round_to`, `min_channels`, `seed`, as for
-            `plan_filters`.
 
     Returns:
         The last good network, and what each step did.
@@ -119,7 +140,20 @@ def prune_iteratively(
         raise InputError(f"steps is {steps!r}; give an int from 1.")
     if floor is not None and not is_real(floor):
         raise InputError(f"floor is {floor!r}; give a number, or None for no floor.")
-    final = plan_filters(model, budget, **choices)  # refuses what can't be met before any training
+    plan_of = functools.partial(
+        plan_filters,
+        data=data,
+        samples=samples,
+        criterion=criterion,
+        scope=scope,
+        layers=layers,
+        skip=skip,
+        per_layer=per_layer,
+        round_to=round_to,
+        min_channels=min_channels,
+        seed=seed,
+    )
+    final = plan_of(model, budget)  # refuses what can't be met before any training
     score = checked(evaluate(model))
     if floor is not None and score < floor:
         raise InputError(f"The given model scores {score:g}, below the floor of {floor:g}; give a lower floor.")
@@ -128,7 +162,7 @@ def prune_iteratively(
     bounds = {name: end / getattr(final.before, LIMITS[name]) for name, end in budget.bounds(final.before).items()}
     for number in range(1, steps + 1):
         part = {name: getattr(final.before, LIMITS[name]) * f ** (number / steps) for name, f in bounds.items()}
-        plan = plan_filters(good, ends if number == steps else Budget(**as_arguments(part)), **choices)
+        plan = plan_of(good, ends if number == steps else Budget(**as_arguments(part)))
         candidate = plan.apply(optimizer=True)
         before = checked(evaluate(candidate))
         fit(candidate)
