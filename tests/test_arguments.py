@@ -38,8 +38,11 @@ def test_the_function_that_was_called_is_named_and_the_argument_that_is_meant(ca
         "factorize_layer",
         "plan_factorization",
         "plan_filters",
+        "prune",
         "prune_filters",
         "prune_iteratively",
+        "prune_layer",
+        "random_prune",
         "shrink",
     ],
 )

@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from tfprune.errors import BenchmarkError, ExportError, InputError, SparsityError, TfpruneError
     from tfprune.export import ExportResult, to_tflite
     from tfprune.factorization import factorize, factorize_layer, plan_factorization
+    from tfprune.one_call import prune
     from tfprune.pruning import (
         Pruner,
         plan_filters,
-        prune,
         prune_filters,
         prune_iteratively,
         prune_layer,
@@ -105,7 +105,7 @@ NAMES = {
     "plan_factorization": "factorization",
     "Pruner": "pruning",
     "plan_filters": "pruning",
-    "prune": "pruning",
+    "prune": "one_call",
     "prune_filters": "pruning",
     "prune_iteratively": "pruning",
     "prune_layer": "pruning",

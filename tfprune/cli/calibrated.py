@@ -86,7 +86,7 @@ def run_zeros(
     data = load_samples(samples_file)
     model = load_model(path, compile_model=True)
     from tfprune import granularity as granularities
-    from tfprune.pruning import prune
+    from tfprune.one_call import prune
     from tfprune.surgery import shrink
 
     pattern = granularities.get(choices["granularity"])

@@ -1,5 +1,6 @@
 """The mask engine: which kernels are pruned, their masks, and the loop that moves these along a schedule."""
 
+from tfprune.pruning.baseline import random_prune
 from tfprune.pruning.channels import (
     ChannelPlan,
     GroupPlan,
@@ -9,7 +10,8 @@ from tfprune.pruning.channels import (
     prune_iteratively,
 )
 from tfprune.pruning.clean import strip
-from tfprune.pruning.oneshot import Pruned, PrunedKernel, prune, prune_layer, random_prune
+from tfprune.pruning.layer import prune_layer
+from tfprune.pruning.pruned import Pruned, PrunedKernel
 from tfprune.pruning.pruner import Pruner
 from tfprune.pruning.selection import Selection, Skipped, Target, select
 
@@ -24,7 +26,6 @@ __all__ = [
     "Skipped",
     "Target",
     "plan_filters",
-    "prune",
     "prune_filters",
     "prune_iteratively",
     "prune_layer",

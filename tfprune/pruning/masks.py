@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from tfprune.criteria import Criterion
 from tfprune.errors import InputError, SparsityError
-from tfprune.granularity import Granularity
+from tfprune.granularity import Filter, Granularity, Units
+from tfprune.pruning.filter_scores import filter_scores
 from tfprune.pruning.selection import Target
 from tfprune.scope import Scope, keep_best
 from tfprune.statistics import Study
@@ -76,6 +77,30 @@ class Rule:
     scope: Scope
     seed: int = 0
 
+    def units(
+        self, targets: Sequence[Target], weights: Sequence[FloatArray], study: Study | None = None
+    ) -> list[Units]:
+        """Return what goes as one in each kernel, with scores.
+
+        Args:
+            targets: The kernels.
+            weights: Their values.
+            study: What data say of the weights, for criteria that ask for it.
+        """
+        whole = isinstance(self.granularity, Filter) and not self.criterion.for_weights
+        scores = weights if whole else kernel_scores(self.criterion, targets, weights, self.seed, study)
+        found = [
+            replace(self.granularity.units(own, target.axes), shape=own.shape)
+            for own, target in zip(scores, targets, strict=True)
+        ]
+        if not whole:
+            return found
+        rngs = [np.random.default_rng([self.seed, index]) for index in range(len(targets))]
+        return [
+            units.with_scores(filter_scores(self.criterion, target, values, rng))
+            for units, target, values, rng in zip(found, targets, weights, rngs, strict=True)
+        ]
+
     def masks(
         self,
         targets: Sequence[Target],
@@ -98,11 +123,7 @@ class Rule:
         """
         for target, values in zip(targets, weights, strict=True):
             check_finite(target.path, values)
-        scores = kernel_scores(self.criterion, targets, weights, self.seed, study)
-        units = [
-            replace(self.granularity.units(own, target.axes), shape=own.shape)
-            for own, target in zip(scores, targets, strict=True)
-        ]
+        units = self.units(targets, weights, study)
         if self.scope.levels:
             if study is None or study.data is None:
                 raise InputError(f"{self.scope} needs data, without labels: give data=, anything fit takes.")

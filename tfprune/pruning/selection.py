@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import keras
 
-from tfprune.errors import InputError
+from tfprune.errors import InputError, nearest
 from tfprune.granularity import Granularity, KernelAxes
 from tfprune.graph.choice import LayerChoice, inside
 from tfprune.graph.tree import own_variables, walk
@@ -72,6 +72,7 @@ def select(
     skip: Sequence[LayerChoice] | None = None,
     per_layer: Mapping[keras.Layer | str, float] | None = None,
     granularity: Granularity,
+    weight: str | None = None,
 ) -> Selection:
     """Choose the kernels to prune.
 
@@ -84,6 +85,7 @@ def select(
         skip: None of these.
         per_layer: Sparsities of their own for some layers, by layer, name or path.
         granularity: The pattern; kernels that it does not fit are skipped.
+        weight: Only kernels of that name, as `"kernel"` or `"recurrent_kernel"`.
 
     Raises:
         InputError: If the model is not built, a name is unknown or ambiguous, or nothing is left to prune.
@@ -103,6 +105,7 @@ def select(
         for layer_id in inside(everything, [choice])
     }
     candidates, skipped = find_kernels(everything)
+    named = None if weight is None else called(weight, model, candidates, skipped)
     first, last = first_and_last(model, {id(target.layer) for target in candidates})
     if all(id(target.layer) in first | last for target in candidates):
         first, last = set(), set()  # nothing else to prune
@@ -116,6 +119,8 @@ def select(
             reason = "skipped by name"
         elif wanted is not None and not chosen_by_hand:
             reason = "not chosen"
+        elif named is not None and target.path not in named:
+            reason = "another weight was named"
         elif granularity.needs_inputs and not target.axes.inputs:
             reason = "no input channels for this granularity"
         elif not chosen_by_hand:
@@ -138,6 +143,23 @@ def select(
     return Selection(tuple(targets), tuple(skipped))
 
 
+def called(weight: str, model: keras.Layer, kernels: Sequence[Target], others: Sequence[Skipped]) -> set[str]:
+    """Return the paths of the kernels that a name stands for.
+
+    Raises:
+        InputError: If there are none; the message has the nearest name, or why that weight is not pruned.
+    """
+    found = {target.path for target in kernels if f"/{target.path}".endswith(f"/{weight}")}
+    if found:
+        return found
+    names = {target.path.rsplit("/", 1)[-1] for target in kernels}
+    reason = next((entry.reason for entry in others if f"/{entry.path}".endswith(f"/{weight}")), None)
+    if reason is None:
+        raise InputError(f"{model.name!r} has no weight {weight!r}. {nearest(weight, names)}")
+    why = "biases are not pruned" if reason == "bias" else f"it is not pruned ({reason})"
+    raise InputError(f"{weight!r} of {model.name!r} is no kernel: {why}. {nearest(weight, names)}")
+
+
 def find_kernels(everything: Mapping[str, keras.Layer]) -> tuple[list[Target], list[Skipped]]:
     """Return every kernel once, also where layers share it, and the weights that are none."""
     kernels: list[Target] = []
@@ -148,7 +170,8 @@ def find_kernels(everything: Mapping[str, keras.Layer]) -> tuple[list[Target], l
             if id(variable) in seen:
                 continue
             seen.add(id(variable))
-            name = f"{path}/{variable.name}".lstrip("/")
+            owner = layer.name if not path and not isinstance(layer, keras.Model) else path
+            name = f"{owner}/{variable.name}".lstrip("/")
             reason = why_not_kernel(layer, variable)
             if reason is None:
                 kernels.append(Target(name, layer, variable, kernel_axes(layer, variable)))
