@@ -153,8 +153,10 @@ class Global(Scope):
         return np.split(kept, np.cumsum([len(units.scores) for units in kernels])[:-1])
 
     def _protect(self, units: Units, size: int) -> NDArray[np.floating]:
-        """Return the scores, infinite for the units that would be left at `max_sparsity`."""
-        return np.where(keep_best(units, self.max_sparsity, size), np.inf, units.scores)
+        """Return the scores, infinite for the units that are left at `max_sparsity`, or kept at least."""
+        left = keep_best(units, self.max_sparsity, size)
+        left[np.argsort(-units.scores, kind="stable")[: units.least]] = True
+        return np.where(left, np.inf, units.scores)
 
 
 @scopes.register("isomorphic")

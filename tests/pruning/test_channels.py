@@ -60,6 +60,40 @@ def test_a_fraction_of_the_channels_goes(scope):
         assert kept == {"conv_0": 8, "conv_1": 12, "conv_2": 16, "head": 10}
 
 
+@pytest.mark.parametrize("criterion", ["fpgm", "magnitude", "random"])
+@pytest.mark.parametrize("fraction", [0.3, 0.5, 0.7, 0.85])
+@pytest.mark.parametrize("least", [1, {"conv_0": 6}])
+def test_what_a_group_can_not_give_is_taken_from_others(criterion, fraction, least):
+    """Also where the scores of one group are the lowest of all, as those of the smallest group are by FPGM."""
+    model = network()
+    plan = tfprune.plan_filters(model, fraction, criterion=criterion, scope="global", min_channels=least)
+    kept = {p.group.name: p.kept for p in plan.groups}
+    assert sum(map(len, plan.remove.values())) == round(fraction * 72)
+    assert kept["conv_0"] >= (1 if least == 1 else 6)
+    assert plan.short == 0
+    assert "fewer channels go" not in str(plan)
+
+
+def test_a_callback_takes_it_from_others_too():
+    model = network()
+    model.get_layer("conv_0").kernel.assign(model.get_layer("conv_0").kernel * 1e-3)
+    model.get_layer("conv_1").kernel.assign(model.get_layer("conv_1").kernel * 1e3)
+    result = tfprune.prune(model, 0.75, granularity="filter", scope="global", criterion="fpgm")
+    assert sum(kernel.zeros for kernel in result.kernels) == 54
+    assert all(kernel.zeros < kernel.size for kernel in result.kernels)
+
+
+def test_a_fraction_that_limits_do_not_allow_is_said_to_be_short():
+    plan = tfprune.plan_filters(network(), 0.9, min_channels=10)  # 2, 2 and 3 channels wanted
+    assert plan.short == plan.to_dict()["short"] == 8 + 8 + 7
+    assert "23 fewer channels go than asked for" in str(plan)
+    assert tfprune.plan_filters(network(), 0.9, scope="global", min_channels=10).short == round(0.9 * 72) - 42
+    assert tfprune.plan_filters(network((12, 12, 12)), 0.5, round_to=8).short == 6
+    assert tfprune.plan_filters(network((16, 32, 64)), 0.5, round_to=8).short == 0
+    assert tfprune.plan_filters(network(), 0.9, per_layer={"conv_0": 0.9}, min_channels={"conv_0": 8}).short == 6
+    assert tfprune.plan_filters(network(), Budget(macs=0.5)).short == 0
+
+
 def test_the_given_model_is_only_read_and_the_small_one_is_plain():
     model = network()
     before = model.get_weights()

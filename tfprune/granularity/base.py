@@ -66,6 +66,7 @@ class Units:
         kind: What the kernel is like, for a scope that compares only like with like.
         shape: Shape of the kernel, for a scope that looks at it.
         errors: What the layer's outputs lose at each of a scope's `levels` of sparsity, for one that asks for it.
+        least: How many units are kept at least, for a scope that could take more and finds others instead.
     """
 
     scores: FloatArray
@@ -74,6 +75,7 @@ class Units:
     kind: Hashable = None
     shape: tuple[int, ...] = ()
     errors: FloatArray | None = None
+    least: int = 0
 
     @property
     def removable(self) -> int:

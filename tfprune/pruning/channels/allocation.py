@@ -55,10 +55,23 @@ class Allocation:
         self.whole = whole
         self.costs = CostModel(graph, timing)
         self._free = [index for index, group in enumerate(groups) if group.name not in own]
-        self._units = [units_of(groups[index], scores[index]) for index in self._free]
+        self._units = [units_of(groups[index], scores[index], limits) for index in self._free]
 
     def by_sparsity(self, sparsity: float) -> list[int]:
         """Return the numbers of channels to keep so that a fraction of them goes, each rounded to an allowed one."""
+        return [
+            int(count) if isinstance(self.own.get(group.name), int) else self.limits.nearest(group, count)
+            for group, count in zip(self.groups, self._wanted(sparsity), strict=True)
+        ]
+
+    def short(self, sparsity: float) -> int:
+        """Return how many channels fewer go than a sparsity asks for, as numbers are rounded to allowed ones."""
+        more = [kept - wanted for kept, wanted in zip(self.by_sparsity(sparsity), self._wanted(sparsity), strict=True)]
+        rest = [int(more[index]) for index, group in enumerate(self.groups) if group.name in self.own]
+        return max(0, round(sum(more[index] for index in self._free)) + sum(rest))
+
+    def _wanted(self, sparsity: float) -> list[float]:
+        """Return the numbers of channels to keep before they are rounded to allowed ones."""
         kept = [float(group.size) for group in self.groups]
         if self._free:
             chosen = self.scope.keep(self._units, [self.groups[index].size for index in self._free], sparsity)
@@ -68,10 +81,7 @@ class Allocation:
             if group.name in self.own:
                 wanted = self.own[group.name]
                 kept[index] = wanted if isinstance(wanted, int) else group.size * (1 - wanted)
-        return [
-            int(count) if isinstance(self.own.get(group.name), int) else self.limits.nearest(group, count)
-            for group, count in zip(self.groups, kept, strict=True)
-        ]
+        return kept
 
     def fixed(self) -> dict[str, int]:
         """Return how many channels those groups keep of which a number or a sparsity is wanted, by name."""
@@ -161,10 +171,11 @@ def best_channels(scores: FloatArray, count: int) -> NDArray[np.bool_]:
     return kept
 
 
-def units_of(group: ChannelGroup, scores: FloatArray) -> Units:
+def units_of(group: ChannelGroup, scores: FloatArray, limits: Limits) -> Units:
     """Return the channels of a group as units, each of which counts as one."""
     maker = next((s for s in group.slices if s.role == "output"), group.slices[0])
-    return Units(scores, 1, lambda kept: kept, structure_of(group), tuple(maker.variable.shape))
+    shape, least = tuple(maker.variable.shape), int(limits.allowed(group)[0])
+    return Units(scores, 1, lambda kept: kept, structure_of(group), shape, least=least)
 
 
 def structure_of(group: ChannelGroup) -> tuple[object, ...]:

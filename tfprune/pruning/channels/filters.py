@@ -149,17 +149,18 @@ def plan_filters(
                 return [found[group.name] for group in prunable]
         return allocation.by_budget(bounds)
 
+    short = 0
     if isinstance(budget, Budget):
         counts, after = within_latency(allocation, budget, timing, count)
     else:
-        counts = allocation.by_sparsity(budget or 0.0)
+        counts, short = allocation.by_sparsity(budget or 0.0), allocation.short(budget or 0.0)
         after = allocation.cost(counts)
     keep = {
         group.name: best_channels(own_scores, count)
         for group, own_scores, count in zip(prunable, scores, counts, strict=True)
     }
     plans = [GroupPlan(group, keep.get(group.name, np.ones(group.size, dtype=bool))) for group in groups]
-    return ChannelPlan(graph, tuple(plans), allocation.costs.whole, after, curves, given)
+    return ChannelPlan(graph, tuple(plans), allocation.costs.whole, after, curves, given, short)
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ class ChannelMasks(MaskSource):
         free = [n for n, group in enumerate(self.groups) if group.name not in self._own]
         counts = [float(group.size) for group in self.groups]
         if free:
-            units = [units_of(self.groups[n], scores[n]) for n in free]
+            units = [units_of(self.groups[n], scores[n], self._limits) for n in free]
             chosen = self.rule.scope.keep(units, [self.groups[n].size for n in free], sparsity)
             for n, kept in zip(free, chosen, strict=True):
                 counts[n] = float(np.count_nonzero(kept))

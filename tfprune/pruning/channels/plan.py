@@ -57,6 +57,7 @@ class ChannelPlan:
         after: What it will cost.
         curves: What the channels of each group cost, by its name; only where data told.
         unlabelled: The data that told.
+        short: How many channels fewer go than the fraction that was asked for, because of `min_channels` or `round_to`.
     """
 
     graph: Graph = field(repr=False)
@@ -65,6 +66,7 @@ class ChannelPlan:
     after: Cost
     curves: Mapping[str, Curve] = field(default_factory=dict, repr=False)
     unlabelled: Unlabelled | None = field(default=None, repr=False)
+    short: int = 0
 
     @property
     def remove(self) -> dict[str, list[int]]:
@@ -126,6 +128,11 @@ class ChannelPlan:
             f"cut{note}",
             *compared(self.before, self.after),
         ]
+        if self.short:
+            lines.append(
+                f"  {self.short:,} fewer channels go than asked for, as no group may keep fewer (min_channels) or "
+                "other numbers (round_to)"
+            )
         return "\n".join(lines)
 
     def table(self) -> Table:
@@ -153,6 +160,7 @@ class ChannelPlan:
             "name": self.graph.model.name,
             "before": vars(self.before),
             "after": vars(self.after),
+            "short": self.short,
             "groups": [
                 {
                     "name": plan.group.name,
