@@ -176,7 +176,10 @@ def test_cp_falls_back_when_tensorly_fails(monkeypatch):
         ({"rank": 1.5}, "an int from 1"),
         ({"rank": (2, 2)}, "has 1 ranks"),
         ({"rank": 2, "energy": 0.5}, "Give either"),
-        ({}, "Give either"),
+        ({}, "Nothing says how far to factorise .* rank=.* energy="),
+        ({"form": 2, "rank": 2}, "2 is given as the form"),
+        ({"form": 1000}, "whose full rank is"),
+        ({"form": True, "rank": 2}, "True is not a form of factorisation"),
         ({"energy": 0.0}, "energy is 0.0"),
         ({"energy": 2.0}, "energy is 2.0"),
         ({"form": "sdv", "rank": 2}, "Did you mean 'svd'"),
@@ -190,6 +193,16 @@ def test_bad_ranks(options, said):
     layer.build((None, 8, 8, 4))
     with pytest.raises(InputError, match=said):
         tfprune.factorize_layer(layer, **options)
+
+
+@pytest.mark.parametrize("rank", [3, 0.5, np.int64(3)])
+def test_a_number_that_comes_second_is_the_rank(rank):
+    layer = layers.Conv2D(8, 3)
+    layer.build((None, 8, 8, 4))
+    chain, expected = tfprune.factorize_layer(layer, rank), tfprune.factorize_layer(layer, rank=rank)
+    assert [w.shape for w in chain.weights] == [w.shape for w in expected.weights]
+    for one, other in zip(chain.weights, expected.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_layers_without_a_form():

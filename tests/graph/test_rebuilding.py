@@ -235,3 +235,18 @@ def test_an_empty_request_removes_nothing_and_a_channel_may_be_named_twice():
     model = network()
     assert shrink(model, {}).count_params() == shrink(model, {"first": []}).count_params() == model.count_params()
     assert shrink(model, {"first": [1, 1]}).get_layer("first").filters == 5
+
+
+def test_channels_that_go_with_those_of_another_layer_are_found_by_its_name():
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(6, 3, name="stem")(image)
+    x = layers.Add()([x, layers.Conv2D(6, 3, padding="same", name="conv_2")(x)])
+    inner = keras.Sequential([keras.Input((6, 6, 6)), layers.Conv2D(6, 3, padding="same", name="deep")], name="inner")
+    x = layers.GlobalAveragePooling2D()(layers.Add()([x, inner(x)]))
+    model = keras.Model(image, layers.Dense(2, name="head")(x))
+    for name in ("conv_2", "inner/deep", "deep"):
+        with pytest.raises(InputError, match=f"channels of '{name}' go with the group 'stem'"):
+            shrink(model, {name: [1]})
+    with pytest.raises(InputError, match=r"no channel group 'stemm'. Did you mean 'stem'"):
+        shrink(model, {"stemm": [1]})
+    assert shrink(model, {"stem": [1]}).get_layer("conv_2").filters == 5

@@ -16,6 +16,7 @@ from tfprune.factorization.geometry import Geometry, geometry_of
 from tfprune.factorization.metric import Metric
 from tfprune.factorization.pieces import Piece, Step
 from tfprune.factorization.ranks import check_rank, find_ranks
+from tfprune.numbers import is_real
 
 __all__ = ["factorize_layer", "find_factors", "make_pieces", "usual_form"]
 
@@ -33,7 +34,7 @@ def factorize_layer(
         layer: A built Dense, EinsumDense, Embedding, Conv1D, Conv2D or Conv3D layer. It is only read.
         form: How: `"svd"`, `"spatial"`, `"channel_in"`, `"channel_out"`, `"tucker"`, `"cp"`, `"depthwise"`,
             `"grouped"`, or an instance such as `Grouped(groups=8)`. By default `"svd"` for products without a window,
-            else `"spatial"`, or `"channel_out"` along one axis.
+            else `"spatial"`, or `"channel_out"` along one axis. A number, or a tuple of these, is the rank.
         rank: A number from 1 to the full rank, a fraction of it, `"vbmf"` for a hint, or a tuple of these for Tucker.
         energy: Instead, the part of the squared singular values to keep.
 
@@ -51,6 +52,15 @@ def factorize_layer(
         >>> chain(x).shape == layer(x).shape, chain.count_params() < layer.count_params()
         (True, True)
     """
+    if is_real(form) or (isinstance(form, tuple | list) and form and all(map(is_real, form))):
+        if rank is not None or energy is not None:
+            raise InputError(f"{form!r} is given as the form; give one rank or energy, and a form by name, as 'svd'.")
+        form, rank = None, form
+    if rank is None and energy is None:
+        raise InputError(
+            f"Nothing says how far to factorise {layer.name!r}; give rank=8, rank=0.25 for a quarter of the full rank, "
+            "rank='vbmf' or energy=0.9."
+        )
     check_rank(rank, energy)
     if not layer.built:
         raise InputError(f"The layer {layer.name!r} has no weights yet; build it, or call it on data once.")

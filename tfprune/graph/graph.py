@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
+from tfprune.errors import InputError, nearest
 from tfprune.graph.blocks import Block, find_blocks
 from tfprune.graph.cut import Cut
 from tfprune.graph.groups import ChannelGroup, find_groups
@@ -65,12 +66,21 @@ class Graph:
         return tuple(node for node in self.nodes if node.opaque)
 
     def group(self, name: str) -> ChannelGroup:
-        """Return the group of that name."""
-        from tfprune.errors import InputError, nearest
+        """Return the group of that name.
 
-        if name not in self._by_name:
-            raise InputError(f"There is no channel group {name!r}. {nearest(name, list(self._by_name))}")
-        return self._by_name[name]
+        Raises:
+            InputError: If there is none; the message names the group that the channels of a layer of that name go with.
+        """
+        if name in self._by_name:
+            return self._by_name[name]
+        groups = [own.name for own in self.groups if any(f"/{path}".endswith(f"/{name}") for path in own.layers)]
+        if groups:
+            those = f"the group {groups[0]!r}" if len(groups) == 1 else f"the groups {', '.join(map(repr, groups))}"
+            raise InputError(
+                f"There is no channel group {name!r}: the channels of {name!r} go with {those}. Give numbers of "
+                "channels under that name."
+            )
+        raise InputError(f"There is no channel group {name!r}. {nearest(name, list(self._by_name))}")
 
     def cut(self, removed: Iterable[int] | NDArray[np.integer]) -> Cut:
         """Return what is left when some channels are gone.
