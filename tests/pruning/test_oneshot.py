@@ -126,11 +126,11 @@ def test_an_int_is_a_number_of_filters():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: tfprune.prune_layer(dense(), 128), "amount is 128, but there are 128 weights.* from 0 to 127"),
-        (lambda: tfprune.random_prune(dense(), "kernel", 1000), "there are 128 weights to prune"),
+        (lambda: tfprune.prune_layer(dense(), 128), "amount is 128 weights of 128, .* an int below 128"),
+        (lambda: tfprune.random_prune(dense(), "kernel", 1000), "amount is 1000 weights of 128"),
         (lambda: tfprune.prune_layer(dense(), -1), "amount is -1"),
         (lambda: tfprune.prune_layer(dense(), amount=True), "amount is True"),
-        (lambda: tfprune.prune_layer(dense(), 8, granularity="filter"), "there are 8 filters"),
+        (lambda: tfprune.prune_layer(dense(), 8, granularity="filter"), "amount is 8 filters of 8"),
         (lambda: tfprune.prune_layer(dense(), 8, granularity=(1, 4)), "give a fraction"),
         (lambda: tfprune.prune_layer(lstm(), 8), "from 2 places; give scope='global'"),
         (lambda: tfprune.prune(small_model(), 8, scope="isomorphic"), "from 2 places"),

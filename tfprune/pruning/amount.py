@@ -78,7 +78,7 @@ def as_fraction(amount: float | int, source: MaskSource, rule: Rule) -> float:
     what, total = noun(source, rule.granularity), sum(sizes)
     if amount >= total:
         raise InputError(
-            f"amount is {amount}, but there are {total:,} {what} to prune; give an int from 0 to {total - 1:,}, or a "
+            f"amount is {amount} {what} of {total:,}, and some have to be left; give an int below {total:,}, or a "
             "fraction as a float in [0, 1)."
         )
     together = isinstance(rule.scope, Global) and not isinstance(rule.scope, Isomorphic)
