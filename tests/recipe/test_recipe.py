@@ -157,7 +157,7 @@ name: everything
 stages:
 - {method: regularise, penalty: group_lasso, strength: 0.0001}
 - {method: prune, amount: 0.3, epochs: 1, freeze: [one], refit: false}
-- {method: refit, samples: 64}
+- {method: refit, samples: 256}
 - {method: gate, granularity: filter, budget: macs=0.7, epochs: 2, skip: hidden}
 - {method: shrink}
 - {method: factorise, budget: params=0.8}
@@ -221,12 +221,12 @@ def test_it_goes_on_where_it_crashed(where, trained, tmp_path, monkeypatch):
     assert epochs == [0, 1, 2]
     monkeypatch.undo()
     monkeypatch.setattr(tuned, "callbacks", lambda *_: [Count()])
-    where = "nowhere"
     result = tfprune.compress(model, train, val, recipe, tmp_path / "out", verbose=0)
-    assert epochs[3:] == ([2] if len(result.state["done"]) == 4 and len(epochs) == 4 else [])
+    assert epochs[3:] == ([2] if where == "in a stage" else [])
     assert [e["measured"]["parameters"] for e in result.state["done"]] == [
         e["measured"]["parameters"] for e in whole.state["done"]
     ]
+    assert len(result.state["done"]) == 4
     again = tfprune.compress(model, train, val, recipe, tmp_path / "out", verbose=0)  # all done: only loads
     assert again.state == result.state
 
@@ -265,7 +265,7 @@ def test_folders_of_others_are_left_alone(trained, tmp_path):
 
 
 def test_models_that_are_not_compiled(trained, tmp_path):
-    model = keras.models.clone_model(trained[0])
+    model = keras.Model.from_config(trained[0].get_config())
     with pytest.raises(InputError, match="not compiled"):
         tfprune.compress(model, *trained[1:], "moderate", tmp_path / "out")
     assert not (tmp_path / "out").exists()

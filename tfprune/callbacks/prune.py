@@ -23,6 +23,7 @@ from tfprune.granularity import Depth, Filter
 from tfprune.graph.choice import LayerChoice
 from tfprune.numbers import is_integer
 from tfprune.pruning.plan import describe
+from tfprune.pruning.program import Program, read_settings
 from tfprune.pruning.pruner import Pruner, make_schedule
 
 __all__ = ["PruneCallback"]
@@ -63,6 +64,10 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         samples: How many samples of it are used at most.
         refit: Samples without labels. When the schedule reaches its end, the weights that are left make up for what the
             last masks took, in closed form; training goes on from there.
+        program: Called as `program(step, metrics)` before each mask update, with the latest metrics (`"loss"`,
+            `"val_loss"` from the second epoch on, …, and `"progress"`, the part of the training that is over); it may
+            return a dict with `"sparsity"`, `"criterion"` or `"scope"`, which hold from then on, or None. Training ends
+            at the last sparsity that it asked for.
         seed: Seed of criteria that draw random numbers.
         log_dir: Folder for TensorBoard summaries of each kernel's sparsity, written at the end of each epoch.
         verbose: 1 prints the plan and the result, 0 nothing.
@@ -105,6 +110,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         data: Any = None,
         samples: int = 512,
         refit: Any = None,
+        program: Program | None = None,
         seed: int = 0,
         log_dir: str | None = None,
         verbose: int = 1,
@@ -124,6 +130,9 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
             schedules.check_sparsity(value, f"The sparsity of {getattr(name, 'name', name)!r}")
         self.layers, self.skip, self.per_layer = layers, skip, per_layer
         self.data, self.samples, self.refit = data, samples, refit
+        if program is not None and not callable(program):
+            raise InputError(f"program is {program!r}; give a callable of the step and the metrics.")
+        self.program = program
         self.seed, self.log_dir, self.verbose = seed, log_dir, verbose
         self.pruner: Pruner | None = None
         self._others: keras.callbacks.CallbackList | None = None
@@ -134,6 +143,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._keepers = BestKeepers([])
         self._reached = self._checked = self._apply_ourselves = False
         self._writer: Any = None
+        self._metrics: dict[str, float] = {}
 
     def set_model(self, model: keras.Model) -> None:
         """Have the train step traced anew, with the masks, and ask for the last word at the end of training."""
@@ -186,6 +196,9 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if pruner.schedule.needs_length:
             return
         step = clock.step()
+        if self.program is not None and pruner.due(step):
+            over = step / clock.total_steps if clock.total_steps else 0.0
+            pruner.change(read_settings(self.program(step, {**self._metrics, "progress": over})))
         pruner.update(step)
         end = pruner.schedule.end_step
         if not self._reached and end is not None and step >= end:
@@ -204,6 +217,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
             pruner.mask_averages(optimizers_of(self.model))
         if logs is not None:
             logs["sparsity"] = pruner.sparsity
+            self._note(logs)
 
     def on_test_begin(self, logs: Any = None) -> None:
         """Mask moving averages too, before `SwapEMAWeights` evaluates them."""
@@ -219,6 +233,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         pruner.mask_averages(optimizers_of(self.model))
         if logs is not None:
             logs["sparsity"] = pruner.sparsity
+            self._note(logs)
         if self._writer is not None:
             with self._writer.as_default(step=epoch):
                 tf.summary.scalar("sparsity", pruner.sparsity)
@@ -229,6 +244,10 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Make the final masks hold, if nobody is left to call us after the others."""
         if self._others is None:
             self._finish()
+
+    def _note(self, logs: Mapping[str, Any]) -> None:
+        if self.program is not None:
+            self._metrics.update({name: float(value) for name, value in logs.items()})
 
     def _running(self) -> tuple[Clock, Pruner]:
         if self._clock is None or self.pruner is None:
@@ -274,7 +293,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
             print(f"tfprune: {sparsity:.2%} of {sum(size for _, size in counts):,} {what} are zero")
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments; layers by name, and data not at all."""
+        """Return the arguments; layers by name, and neither data nor the program."""
         return {
             "sparsity": keras.saving.serialize_keras_object(self.budget) if self.budget else None,
             "schedule": schedules.serialize(self.schedule),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -13,10 +14,11 @@ from tfprune import granularity as granularities
 from tfprune import scope as scopes
 from tfprune.cost import Budget
 from tfprune.errors import InputError, SparsityError
-from tfprune.granularity import Granularity
+from tfprune.granularity import Filter, Granularity
 from tfprune.graph.choice import LayerChoice
 from tfprune.pruning.mask import MaskConstraint, attach, detach
 from tfprune.pruning.masks import Rule
+from tfprune.pruning.program import Settings
 from tfprune.pruning.repair import Repair
 from tfprune.pruning.sources import make_source
 from tfprune.refit import Repaired
@@ -154,6 +156,7 @@ class Pruner:
         self._last_update: int | None = None
         self._first_step: int | None = None
         self._watch: Movements | None = None
+        self._wanted: float | None = None
         self._write: Callable[[Sequence[tf.Tensor]], None] = self._write_masks
         for target in self.targets:
             if target.sparsity is not None and target.sparsity > pattern.max_sparsity:
@@ -196,6 +199,37 @@ class Pruner:
         """Fill the length of training into the schedule."""
         self.schedule = self.schedule.resolve(total_steps, steps_per_epoch)
 
+    def due(self, step: int) -> bool:
+        """Whether masks are updated at a step (optimizer updates made so far)."""
+        last = -1 if self._last_update is None else self._last_update
+        return self.started and self.schedule.last_update(step, last) is not None
+
+    def change(self, settings: Settings) -> None:
+        """Go by other settings from the next update on.
+
+        Args:
+            settings: What changes.
+
+        Raises:
+            InputError: If a criterion can't be had here, or the pattern does not allow the sparsity.
+        """
+        rule = self.source.rule
+        if settings.criterion is not None and settings.criterion != rule.criterion:
+            rule = replace(rule, criterion=settings.criterion)
+            if self.source.study is not None:
+                channels = isinstance(rule.granularity, Filter)
+                self.source.study.check(rule.criterion, channels=channels, training=True)
+        if settings.scope is not None:
+            rule = replace(rule, scope=settings.scope)
+        self.source.rule = rule
+        if settings.sparsity is not None:
+            most = rule.granularity.max_sparsity
+            if settings.sparsity > most:
+                raise InputError(
+                    f"The sparsity {settings.sparsity} is above the {most:g} that {rule.granularity} allows."
+                )
+            self._wanted = settings.sparsity
+
     def update(self, step: int) -> bool:
         """Compute new masks if some are due, and apply them.
 
@@ -222,7 +256,7 @@ class Pruner:
         if self.source.soft and not last and due < self._first_step:  # made before the training was resumed
             self._last_update, self.sparsity = due, self.schedule(due)
             return False
-        self._set_masks(self.schedule(due), last=last)
+        self._set_masks(self.schedule(due) if self._wanted is None else self._wanted, last=last)
         self._last_update = due
         return True
 
@@ -251,7 +285,7 @@ class Pruner:
         """
         if not self.started:
             raise InputError("This Pruner has not been started; call start() before training.")
-        self._set_masks(self.schedule.final_sparsity, last=True)
+        self._set_masks(self.schedule.final_sparsity if self._wanted is None else self._wanted, last=True)
         promised = self.sparsity
         self.detach()
         measured = self.measure()

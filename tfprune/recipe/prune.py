@@ -12,7 +12,8 @@ from tfprune.callbacks import PruneCallback
 from tfprune.cost import Budget
 from tfprune.errors import InputError
 from tfprune.granularity import Filter, Head
-from tfprune.pruning import plan_filters, prune
+from tfprune.one_call import prune
+from tfprune.pruning import plan_filters
 from tfprune.recipe.base import Names, amount_of, names_of, stages
 from tfprune.recipe.training import TrainingStage
 
@@ -58,7 +59,7 @@ class Prune(TrainingStage):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.one_shot and self._what() is None and not self._pattern().default_sparsity:
+        if self.one_shot and self._what() is None and not self.pattern.default_sparsity:
             raise InputError("Give an amount or a budget.")
         self._callback(None)
 
@@ -76,7 +77,7 @@ class Prune(TrainingStage):
         if not self.one_shot:
             super().run(work)
             return
-        pattern, amount = self._pattern(), self._what()
+        pattern, amount = self.pattern, self._what()
         options: dict[str, Any] = {"layers": names_of(self.layers), "skip": names_of(self.skip), "seed": work.seed}
         if type(pattern) is Filter:
             plan = plan_filters(
@@ -100,7 +101,9 @@ class Prune(TrainingStage):
     def _what(self) -> Budget | float | None:
         return amount_of(self.budget, self.amount, None)
 
-    def _pattern(self) -> Any:
+    @property
+    def pattern(self) -> Any:
+        """The granularity."""
         outputs, times, inputs = str(self.granularity).partition("x")
         block = bool(times) and outputs.isdigit() and inputs.isdigit()
         given: Any = (int(outputs), int(inputs)) if block else self.granularity
@@ -112,7 +115,7 @@ class Prune(TrainingStage):
         options: dict[str, Any] = {"scope": self.scope} if given else {}
         named = "magnitude" if self.criterion is None or self.one_shot else self.criterion
         return PruneCallback(
-            self._what(), schedule=self.schedule, criterion=named, granularity=self._pattern(),
+            self._what(), schedule=self.schedule, criterion=named, granularity=self.pattern,
             layers=names_of(self.layers), skip=names_of(self.skip), data=data,
             refit=data if self.refit else None, verbose=0, **options,
         )  # fmt: skip

@@ -89,6 +89,29 @@ class Recipe(Configurable):
         """The stages, all made."""
         return tuple(one for one in self.stages if isinstance(one, Stage))
 
+    def callbacks(self, data: Any = None) -> list[keras.callbacks.Callback]:
+        """Return the callbacks that do the stages in one `fit`; each has a part of it in proportion to its epochs.
+
+        Rate and strategy change from stage to stage: several stages that prune become one `PruneCallback`, which goes
+        by the amount, the schedule, the criterion and the scope of the stage that the training is in.
+
+        Args:
+            data: Training data, for criteria and forms that look at some, and for the refit.
+
+        Raises:
+            InputError: If a stage does not happen while a model is trained, or has a teacher: `compress` does those.
+
+        Example:
+            >>> recipe = Recipe([{"method": "prune", "amount": 0.5, "epochs": 2},
+            ...                  {"method": "prune", "amount": 0.8, "criterion": "l2", "epochs": 2},
+            ...                  {"method": "fine_tune"}])
+            >>> [type(one).__name__ for one in recipe.callbacks()]
+            ['PruneCallback']
+        """
+        from tfprune.recipe.one_fit import callbacks_of
+
+        return callbacks_of(self, data)
+
     def get_config(self) -> dict[str, Any]:
         """Return plain values, ready for JSON and YAML; those that are not as they are by default."""
         config: dict[str, Any] = {"version": VERSION, "name": self.name}
@@ -119,7 +142,12 @@ class Recipe(Configurable):
 
     def to_yaml(self) -> str:
         """Return it as YAML."""
-        return str(yaml.safe_dump(self.get_config(), sort_keys=False, allow_unicode=True, default_flow_style=None))
+        config = self.get_config()
+        for readable in (True, False):  # some rare characters only come back if they are escaped
+            text = str(yaml.safe_dump(config, sort_keys=False, allow_unicode=readable, default_flow_style=False))
+            if yaml.safe_load(text) == config:
+                break
+        return text
 
     @classmethod
     def from_yaml(cls, text: str) -> Recipe:

@@ -57,4 +57,8 @@ class Refit(Stage):
             raise InputError("This model has other layers than the dense one by now; refit before it is cut.")
         graph = trace(work.model)
         samples = Unlabelled(work.model, work.train, self.samples).samples
-        work.log(str(refit_zeros(graph, Network(trace(work.dense)), samples)))
+        teacher = Network(graph)
+        whole = {id(own): dense for own, dense in zip(work.model.weights, work.dense.weights, strict=True)}
+        for weight in teacher.model.weights:
+            weight.assign(whole[id(teacher.built.origins[id(weight)])])
+        work.log(str(refit_zeros(graph, teacher, samples)))
