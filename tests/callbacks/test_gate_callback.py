@@ -29,7 +29,7 @@ def macs(model):
     return CostModel(trace(model)).whole.macs
 
 
-@pytest.mark.parametrize("gate", ["hard_concrete", "sigmoid", "gumbel"])
+@pytest.mark.parametrize("gate", ["hard_concrete", "sigmoid", "gumbel", "group_lasso", "slimming", "hybrid", "l2"])
 def test_a_model_ends_within_its_budget(gate, data, capsys):
     x, y = data
     model = compiled(network())
@@ -70,6 +70,29 @@ def test_gates_learn_what_matters():
     model.fit(x, y, epochs=12, batch_size=32, verbose=0, callbacks=[callback])
     assert np.flatnonzero(callback.training.kept).tolist() == [0, 2, 5, 6]
     assert model.evaluate(x, y, verbose=0) < 0.05 * y.var()
+
+
+@pytest.mark.parametrize(
+    ("penalty", "granularity"), [("group_lasso", "filter"), ("slimming", "filter"), ("l1", "weight")]
+)
+def test_a_budget_drives_a_penalty_until_enough_is_small(penalty, granularity, data):
+    x, y = data
+    model = compiled(network())
+    callback = GateCallback(0.5, gate=penalty, granularity=granularity, ramp=0.05, verbose=0)
+    strengths, smallest = [], []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if callback.training.kept is None:
+                strengths.append(callback.training._regularization.strength)
+                smallest.append(np.quantile(callback.training.sizes(), 0.4))
+
+    model.fit(x, y, batch_size=16, epochs=25, verbose=0, callbacks=[callback, Look()])
+    assert strengths[0] == 0.0
+    assert max(strengths) > 0
+    assert smallest[-1] < 0.6 * smallest[0]
+    assert model.losses == []
+    assert callback.training.kept.mean() == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -203,9 +226,10 @@ def test_data_of_unknown_length(data):
 
 
 def test_configs_make_the_same_callback():
-    callback = GateCallback(Budget(macs=0.4), gate="gumbel", granularity="head", skip=["one"], end=0.5, seed=3)
-    again = GateCallback.from_config(callback.get_config())
-    assert again.get_config() == callback.get_config()
+    for gate in ("gumbel", "slimming"):
+        callback = GateCallback(Budget(macs=0.4), gate=gate, granularity="head", skip=["one"], end=0.5, seed=3)
+        again = GateCallback.from_config(callback.get_config())
+        assert again.get_config() == callback.get_config()
 
 
 @pytest.mark.parametrize(
@@ -213,6 +237,7 @@ def test_configs_make_the_same_callback():
     [
         ({"budget": 1.0}, "fraction that closes"),
         ({"gate": "soft"}, "Unknown gate"),
+        ({"gate": "group_laso"}, "Did you mean 'group_lasso'"),
         ({"ramp": 0.8, "end": 0.5}, "ramp is 0.8"),
         ({"learning_rate": 0}, "learning_rate is 0"),
         ({"state": "gates.txt"}, "npz"),
@@ -231,6 +256,8 @@ def test_what_can_not_be_met_is_said_before_any_step(data):
         (GateCallback(Budget(macs=0.001), verbose=0), "can't be met"),
         (GateCallback(0.5, granularity="head", verbose=0), "no channels to gate"),
         (GateCallback(0.5, refit=np.ones((4, 3)), verbose=0), "."),
+        (GateCallback(0.5, gate="growing", verbose=0), "RegularizeCallback"),
+        (GateCallback(0.2, gate="l1", granularity="layer", verbose=0), "."),
     ]:
         with pytest.raises(InputError, match=text):
             model.fit(x, y, verbose=0, callbacks=[callback])

@@ -231,6 +231,22 @@ def test_the_expected_cost_is_the_mean_over_drawn_networks(make):
         assert slopes[name] @ way == pytest.approx(measured, rel=1e-4)
 
 
+def test_budgets_of_latency(kernels_of_eight):
+    model = residual()
+    training = GateTraining(model, Budget(latency=0.6))
+    behind = training.behind
+    p = np.random.default_rng(0).uniform(0.4, 1, behind.count)
+    value, slopes = behind.expected(p)
+    assert 0.2 < value["latency"] < 1.0
+    assert behind.expected(np.ones(behind.count))[0]["latency"] == pytest.approx(1.0)
+    way, h = np.random.default_rng(2).normal(size=behind.count), 1e-3
+    measured = (behind.expected(p + h * way)[0]["latency"] - behind.expected(p - h * way)[0]["latency"]) / (2 * h)
+    assert slopes["latency"] @ way == pytest.approx(measured, rel=0.15)
+    training.start()
+    assert training.decide()["latency"] <= 0.6
+    training.finish()
+
+
 def test_pressure_rises_until_a_bound_is_met_and_starts_over():
     pressure = Pressure({"macs": 0.5}, rate=0.1, quadratic=0.0)
     slopes = {"macs": np.ones(3)}

@@ -31,19 +31,6 @@ def own_cache(cache, monkeypatch):
     monkeypatch.setenv("TFPRUNE_CACHE", str(cache))
 
 
-@pytest.fixture
-def kernels_of_eight(monkeypatch, tmp_path):
-    """A machine whose times are known: what counts are inputs times outputs, these in pieces of eight at a time."""
-
-    def run(_, files):
-        for key in files:
-            _, positions, inputs, outputs, *_ = json.loads(key)
-            yield key, COPIES * (1e-4 + 1e-6 * int(np.prod(positions)) * inputs * -(-outputs // 8) * 8)
-
-    monkeypatch.setenv("TFPRUNE_CACHE", str(tmp_path))
-    monkeypatch.setattr(LatencyTable, "_run", run)
-
-
 def convolution(inputs=8, outputs=8, size=6, **options):
     return Operation("convolution", (size, size), inputs, outputs, (3, 3), (1, 1), (1, 1), "same", **options)
 

@@ -17,11 +17,13 @@ from tfprune.callbacks.last_word import PRUNE, running_list, speak_last
 from tfprune.callbacks.prune import layer_name
 from tfprune.callbacks.student import student_of
 from tfprune.cost import Budget
-from tfprune.errors import InputError
+from tfprune.errors import InputError, nearest
 from tfprune.files import atomic_path
-from tfprune.gates import GateTraining, gates
+from tfprune.gates import Gate, GateTraining, PenaltyTraining, gates
+from tfprune.gates.decision import Decision
 from tfprune.graph.choice import LayerChoice
 from tfprune.numbers import is_real
+from tfprune.penalties import Penalty, penalties
 from tfprune.refit.unlabelled import Unlabelled
 from tfprune.schedules import check_sparsity
 
@@ -45,7 +47,8 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
     Args:
         budget: What the network may cost (`Budget(macs=0.5)`, also `params`, `bytes`, `latency`), or the fraction of
             channels, blocks or weights that close, in [0, 1).
-        gate: `"hard_concrete"`, `"sigmoid"` (straight-through), `"gumbel"`, or a `tfprune.gates.Gate`.
+        gate: `"hard_concrete"`, `"sigmoid"` (straight-through), `"gumbel"`, or a `tfprune.gates.Gate`; or a penalty in
+            place of gates, as strong as the budget presses: `"group_lasso"`, `"slimming"`, `"hybrid"`, `"l1"`, `"l2"`.
         granularity: What a gate opens: `"filter"`, `"head"`, `"layer"` (a residual block) or `"weight"`.
         layers: Only these layers (objects, types, names, paths).
         skip: None of these.
@@ -101,13 +104,13 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
             raise InputError(f"learning_rate is {learning_rate!r}; give a number above 0.")
         if state is not None and Path(state).suffix != ".npz":
             raise InputError(f"What the gates have learned goes to a .npz file; {str(state)!r} was given.")
-        self.budget, self.gate = budget, gates.get(gate)
+        self.budget, self.gate = budget, find_gate(gate)
         self.granularity = granularities.get(granularity)
         self.layers, self.skip = layers, skip
         self.ramp, self.end, self.learning_rate = float(ramp), float(end), float(learning_rate)
         self.refit, self.state = refit, state
         self.seed, self.verbose = seed, verbose
-        self.training: GateTraining | None = None
+        self.training: Decision | None = None
         self._clock: Clock | None = None
         self._keepers = BestKeepers([])
         self._others: keras.callbacks.CallbackList | None = None
@@ -127,10 +130,7 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         student = student_of(self.model)
         if self.refit is not None:
             Unlabelled(student, self.refit)  # refuses what does not fit before training begins
-        training = self.training = GateTraining(
-            student, self.budget, gate=self.gate, granularity=self.granularity, layers=self.layers, skip=self.skip,
-            learning_rate=self.learning_rate, seed=self.seed,
-        )  # fmt: skip
+        training = self.training = self._make(student)
         variables = student.trainable_variables
         self._clock = Clock(self.model, variables, self.params.get("epochs", 1), self.params.get("steps"))
         training.start(self.model.distribute_strategy)
@@ -192,16 +192,24 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if self._others is None:
             self._finish()
 
+    def _make(self, student: keras.Model) -> Decision:
+        options: dict[str, Any] = {
+            "granularity": self.granularity, "layers": self.layers, "skip": self.skip, "seed": self.seed
+        }  # fmt: skip
+        if isinstance(self.gate, Penalty):
+            return PenaltyTraining(student, self.budget, self.gate, trained=self.model, **options)
+        return GateTraining(student, self.budget, gate=self.gate, learning_rate=self.learning_rate, **options)
+
     def _progress(self, clock: Clock) -> float:
         return 0.0 if clock.total_steps is None else clock.step() / clock.total_steps
 
-    def _restore(self, clock: Clock, training: GateTraining) -> None:
+    def _restore(self, clock: Clock, training: Decision) -> None:
         if self.state is None or not Path(self.state).exists() or not clock.step():
             return  # a new training begins with new gates
         with np.load(self.state, allow_pickle=False) as arrays:
             training.restore(dict(arrays))
 
-    def _decide(self, training: GateTraining) -> None:
+    def _decide(self, training: Decision) -> None:
         left = training.decide(self.refit)
         if not self.verbose or training.kept is None:
             return
@@ -223,7 +231,7 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if self.state is not None:
             Path(self.state).unlink(missing_ok=True)
 
-    def _running(self) -> tuple[Clock, GateTraining]:
+    def _running(self) -> tuple[Clock, Decision]:
         if self._clock is None or self.training is None:
             raise RuntimeError("GateCallback is called outside a training; pass it to fit(callbacks=[…]).")
         return self._clock, self.training
@@ -233,7 +241,7 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         budget = keras.saving.serialize_keras_object(self.budget) if isinstance(self.budget, Budget) else self.budget
         return {
             "budget": budget,
-            "gate": gates.serialize(self.gate),
+            "gate": keras.saving.serialize_keras_object(self.gate),
             "granularity": granularities.serialize(self.granularity),
             "layers": None if self.layers is None else [layer_name(choice) for choice in self.layers],
             "skip": None if self.skip is None else [layer_name(choice) for choice in self.skip],
@@ -251,6 +259,24 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         budget = config.get("budget")
         made = keras.saving.deserialize_keras_object(budget) if isinstance(budget, Mapping) else budget
         return cls(**{**config, "budget": made})
+
+
+def find_gate(given: Any) -> Gate | Penalty:
+    """Return a gate, or the penalty that takes its place.
+
+    Raises:
+        InputError: If it is neither.
+    """
+    if isinstance(given, Penalty) or (isinstance(given, str) and given in penalties.names):
+        return penalties.get(given)
+    if isinstance(given, Mapping):
+        made = keras.saving.deserialize_keras_object(dict(given))
+        if isinstance(made, Gate | Penalty):
+            return made
+    if isinstance(given, str) and given not in gates.names:
+        names = [*gates.names, *penalties.names]
+        raise InputError(f"Unknown gate {given!r}. {nearest(given, names)}")
+    return gates.get(given)
 
 
 def forget_steps(model: keras.Model) -> None:

@@ -8,6 +8,7 @@ from tfprune.gates.base import Gate, gates
 from tfprune.gates.bernoulli import Bernoulli
 from tfprune.gates.gumbel import Gumbel
 from tfprune.gates.hard_concrete import HardConcrete
+from tfprune.gates.penalised import PenaltyTraining
 from tfprune.gates.training import GateTraining
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "GateTraining",
     "Gumbel",
     "HardConcrete",
+    "PenaltyTraining",
     "deserialize",
     "gates",
     "get",

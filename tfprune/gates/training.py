@@ -16,16 +16,14 @@ from tfprune.gates.adam import Adam
 from tfprune.gates.base import Array, Gate, gates
 from tfprune.gates.blocks import Blocks
 from tfprune.gates.channels import Channels
-from tfprune.gates.gated import Behind
+from tfprune.gates.decision import Decision
+from tfprune.gates.gated import Behind, BoolArray
 from tfprune.gates.multiply import Multiplied
 from tfprune.gates.pressure import Pressure
 from tfprune.gates.weights import SingleWeights
 from tfprune.granularity import Depth, Filter, Weight
 from tfprune.graph.choice import LayerChoice
-from tfprune.pruning.mask import MaskConstraint, attach, detach
 from tfprune.pruning.masks import Rule
-from tfprune.pruning.repair import Repair
-from tfprune.refit import Repaired
 from tfprune.schedules import check_sparsity
 from tfprune.scope import Layer as LayerScope
 
@@ -61,7 +59,7 @@ def find_behind(
     raise InputError(f"There are no gates for {pattern}; give 'filter', 'head', 'layer' or 'weight'.")
 
 
-class GateTraining:
+class GateTraining(Decision):
     """Gates before parts of a model while something else trains it.
 
     `GateCallback` drives it from `fit`. In a training loop of your own, call `start` before the step is traced, `draw`
@@ -117,32 +115,14 @@ class GateTraining:
         quadratic: float = 5.0,
         seed: int = 0,
     ) -> None:
-        self.model = model
         self.gate: Gate = gates.get(gate)
-        self.behind = find_behind(model, amount, granularity, layers, skip)
-        self.pressure = Pressure(self.behind.targets, rate, quadratic)
+        behind = find_behind(model, amount, granularity, layers, skip)
+        super().__init__(model, behind, Pressure(behind.targets, rate, quadratic))
         self.logits = np.full(self.behind.count, self.gate.start)
-        self.kept: np.ndarray | None = None
-        self.refitted: Repaired | None = None
         self._adam = Adam(self.behind.count, learning_rate)
         self._rng = np.random.default_rng(seed)
         self._slope = np.zeros(self.behind.count)
         self._multiplied: Multiplied | None = None
-        self._constraints: list[tuple[keras.Variable, MaskConstraint]] = []
-
-    @property
-    def started(self) -> bool:
-        """Whether the gates stand."""
-        return self._multiplied is not None
-
-    @property
-    def opening(self) -> Array:
-        """The probability that each gate is open; whether it is once they are decided."""
-        return self.gate.opening(self.logits)[0] if self.kept is None else self.kept.astype(np.float64)
-
-    def expected(self) -> dict[str, float]:
-        """Return what is expected to be left of each cost, as a part of the whole."""
-        return self.behind.expected(self.opening)[0]
 
     def start(self, strategy: tf.distribute.Strategy | None = None) -> None:
         """Put up the gates, before the train step is traced.
@@ -151,8 +131,7 @@ class GateTraining:
             strategy: The strategy that the model was made under; None is the present one.
         """
         strategy = strategy or tf.distribute.get_strategy()
-        everything = self.behind.masks(np.ones(self.behind.count, dtype=bool))
-        self._constraints = [(variable, attach(variable, strategy)) for variable, _ in everything]
+        super().start(strategy)
         self._multiplied = Multiplied(self.model, self.behind.gated(), self.behind.count, strategy)
         self._multiplied.attach()
 
@@ -189,66 +168,31 @@ class GateTraining:
         pressed = self.pressure.press(costs, each, ramp) * slope
         self.logits = self._adam.step(self.logits, slopes * self._slope + pressed)
 
-    def decide(self, refit: Any = None) -> dict[str, float]:
-        """Close gates for good, those that have learned to be open least, so that the budget is met exactly.
+    def open_part(self) -> Array:
+        """Return the probability that each gate is open."""
+        return self.gate.opening(self.logits)[0]
 
-        What the open ones have learned is multiplied into the weights. What the closed ones hide is held at zero from
-        now on, with all that goes with it.
+    def scores(self) -> Array:
+        """Return what the gates have learned."""
+        return self.logits
 
-        Args:
-            refit: Samples without labels on which the rest makes up for what is gone, in closed form; None leaves that
-                to training.
-
-        Returns:
-            What is left of each cost, as a part of the whole.
-        """
+    def fold(self, kept: BoolArray) -> None:
+        """Multiply what open gates have learned into the weights, and open all."""
         multiplied = self._running()
-        kept = self.behind.choose(self.logits)
         values = self.gate.settled(self.logits)
         multiplied.assign(np.where(kept & (values < SHUT), SHUT, values))  # one that stays must not be shut
         multiplied.fold()
-        repair = None if refit is None else Repair(self.model, refit)
-        self.kept = kept
-        masks = {id(variable): mask for variable, mask in self.behind.masks(kept)}
-        for variable, constraint in self._constraints:
-            constraint.mask.assign(masks[id(variable)].astype(variable.dtype))
-            variable.assign(constraint.masked(variable))
-        if repair is not None:
-            self.refitted = repair.run()
-        return self.behind.left(kept)
-
-    def apply(self) -> None:
-        """Set what closed gates hide to zero, for training loops that update weights without a Keras optimizer."""
-        for variable, constraint in self._constraints:
-            variable.assign(constraint.masked(variable))
-
-    def finish(self) -> None:
-        """Take the gates down; decide them first if nobody has.
-
-        Raises:
-            SparsityError: If something writes to what closed gates hide.
-        """
-        if not self.started:
-            raise InputError("These gates do not stand; call start() before training.")
-        if self.kept is None:
-            self.decide()
-        self.apply()
-        self.detach()
 
     def detach(self) -> None:
         """Take the gates down, whatever they are."""
+        super().detach()
         if self._multiplied is not None:
             self._multiplied.detach()
-        for variable, _ in self._constraints:
-            detach(variable)
-        self._multiplied, self._constraints = None, []
+        self._multiplied = None
 
     def state(self) -> dict[str, Any]:
         """Return all that the gates have learned, as arrays, to go on from there."""
-        decided = {} if self.kept is None else {"kept": self.kept}
-        return {"logits": self.logits, **self._adam.state(), **decided} | {
-            f"multiplier_{name}": np.array(value) for name, value in self.pressure.multipliers.items()
-        }
+        return {"logits": self.logits, **self._adam.state(), **super().state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned.
@@ -257,19 +201,15 @@ class GateTraining:
             InputError: If it is that of other gates.
         """
         if np.shape(state["logits"]) != (self.behind.count,):
-            raise InputError(f"This is the state of {len(state['logits'])} gates, and there are {self.behind.count}.")
+            raise InputError(f"This is the state of {len(state['logits'])} gates, not of {self.behind.count}.")
+        super().restore(state)
         self.logits = np.asarray(state["logits"], dtype=np.float64)
         self._adam.restore(state)
-        prefix = "multiplier_"
-        self.pressure.multipliers = {k[len(prefix) :]: float(v) for k, v in state.items() if k.startswith(prefix)}
-        if "kept" in state:
-            self.kept = np.asarray(state["kept"], dtype=bool)
+        if self.kept is not None:
             self._running().assign(np.ones(self.behind.count))
-            masks = {id(variable): mask for variable, mask in self.behind.masks(self.kept)}
-            for variable, constraint in self._constraints:
-                constraint.mask.assign(masks[id(variable)].astype(variable.dtype))
 
     def _running(self) -> Multiplied:
+        self._check_started()
         if self._multiplied is None:
             raise InputError("These gates do not stand; call start() before training.")
         return self._multiplied

@@ -186,6 +186,11 @@ class Regularization:
         self._write(self.strength)
         return self.strength
 
+    def set_strength(self, strength: float) -> None:
+        """Set the strength from now on, whatever the setting says."""
+        self.strength = strength
+        self._write(strength)
+
     def pause(self) -> None:
         """Leave the penalty out until the next `update`, as for an evaluation."""
         self._write(0.0)
