@@ -38,7 +38,8 @@ def card_of(recipe: Recipe, state: Mapping[str, Any], metric: str) -> str:
         state: What is known of the stages.
         metric: The metric that counts.
     """
-    lines = [f"# {recipe.name}", "", recipe.about, "", f"| stage | {metric} | parameters | MACs | |"]
+    about = [recipe.about, ""] if recipe.about else []
+    lines = [f"# {recipe.name}", "", *about, f"| stage | {metric} | parameters | MACs | |"]
     lines += ["| --- | ---: | ---: | ---: | --- |"]
     lines += [f"| {' | '.join(row)} |" for row in rows_of(state["whole"], state["done"], metric)]
     exported = state.get("exported") or {}
