@@ -59,7 +59,7 @@ class Factorize(TrainingStage):
             work.model = plan.repair().model
             return
         callback = self._callback(work)
-        work.fit(self, [callback])
+        self.train(work, [callback])
         work.model = callback.factorized()
 
     def _callback(self, work: Work | None) -> FactorizeCallback:

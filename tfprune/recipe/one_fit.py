@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
@@ -22,9 +22,6 @@ from tfprune.recipe.regularize import Regularize
 from tfprune.recipe.training import TrainingStage
 from tfprune.schedules import get as get_schedule
 from tfprune.schedules.base import Ramp
-
-if TYPE_CHECKING:
-    from tfprune.recipe.recipe import Recipe
 
 __all__ = ["StagedProgram", "callbacks_of"]
 
@@ -73,17 +70,18 @@ class StagedProgram:
         return found
 
 
-def callbacks_of(recipe: Recipe, data: Any = None) -> list[keras.callbacks.Callback]:
-    """Return the callbacks that do a recipe's stages in one `fit`.
+def callbacks_of(stages: Sequence[Stage], data: Any = None, seed: int = 0) -> list[keras.callbacks.Callback]:
+    """Return the callbacks that do stages in one `fit`.
 
     Args:
-        recipe: The recipe; each stage takes a part of the training in proportion to its epochs.
+        stages: The stages; each takes a part of the training in proportion to its epochs.
         data: Training data, for criteria and forms that look at some.
+        seed: Seed of what draws random numbers.
 
     Raises:
         InputError: If a stage is none of a training, or can't be part of another's.
     """
-    spans = spans_of(recipe.steps)
+    spans = spans_of(stages)
     found: list[keras.callbacks.Callback] = []
     pruning = [span for span in spans if isinstance(span.stage, Prune)]
     if pruning:
@@ -113,7 +111,7 @@ def callbacks_of(recipe: Recipe, data: Any = None) -> list[keras.callbacks.Callb
                 GateCallback(
                     amount_of(stage.budget, stage.amount, AMOUNT) or 0.0, gate=stage.gate,
                     granularity=stage.granularity, layers=names_of(stage.layers), skip=names_of(stage.skip),
-                    ramp=RAMP * share, end=stage.end * share, refit=data if stage.refit else None, seed=recipe.seed,
+                    ramp=RAMP * share, end=stage.end * share, refit=data if stage.refit else None, seed=seed,
                     verbose=0,
                 )
             )  # fmt: skip

@@ -15,6 +15,7 @@ from tfprune.errors import InputError, nearest
 from tfprune.files import existing_file, write_atomically
 from tfprune.numbers import is_integer, is_real
 from tfprune.recipe.base import Stage, plain, stages
+from tfprune.recipe.one_fit import callbacks_of
 from tfprune.registry import Configurable
 
 __all__ = ["VERSION", "Recipe"]
@@ -108,9 +109,7 @@ class Recipe(Configurable):
             >>> [type(one).__name__ for one in recipe.callbacks()]
             ['PruneCallback']
         """
-        from tfprune.recipe.one_fit import callbacks_of
-
-        return callbacks_of(self, data)
+        return callbacks_of(self.steps, data, self.seed)
 
     def get_config(self) -> dict[str, Any]:
         """Return plain values, ready for JSON and YAML; those that are not as they are by default."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -60,7 +61,14 @@ class TrainingStage(Stage):
 
     def run(self, work: Work) -> None:
         """Train."""
-        work.fit(self, self.callbacks(work))
+        self.train(work, self.callbacks(work))
+
+    def train(self, work: Work, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Train with some callbacks, as the fields say."""
+        work.fit(
+            callbacks, epochs=self.epochs, learning_rate=self.learning_rate, decay=self.decay,
+            freeze=names_of(self.freeze) or (), distil=names_of(self.distil) or (), teacher_weight=self.teacher_weight,
+        )  # fmt: skip
 
 
 @stages.register("fine_tune")

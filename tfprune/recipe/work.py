@@ -19,9 +19,7 @@ from tfprune.graph.choice import inside
 from tfprune.graph.tree import walk
 from tfprune.inputs import gather, signature_of
 from tfprune.inputs.samples import first_batch
-from tfprune.recipe.base import names_of
 from tfprune.recipe.rates import Rate
-from tfprune.recipe.training import TrainingStage
 
 __all__ = ["Measured", "Work"]
 
@@ -88,21 +86,34 @@ class Work:
         model.compile_from_config(self._compilation)
         model.optimizer.learning_rate = self._rate if rate is None else rate
 
-    def fit(self, stage: TrainingStage, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """Train the model in one stage; a training that crashed goes on where it was saved.
+    def fit(
+        self,
+        callbacks: Sequence[keras.callbacks.Callback],
+        *,
+        epochs: int,
+        learning_rate: float | None = None,
+        decay: str = "cosine",
+        freeze: Sequence[str] = (),
+        distil: Sequence[str] = (),
+        teacher_weight: float = 1.0,
+    ) -> None:
+        """Train the model; a training that crashed goes on where it was saved.
 
         Args:
-            stage: Says how.
             callbacks: What does the stage's work.
+            epochs: How many epochs.
+            learning_rate: The first learning rate; None takes a tenth of the dense network's.
+            decay: How it goes on: `"cosine"` or `"constant"`.
+            freeze: Names of layers that are not trained.
+            distil: Distillation losses by which the dense network teaches along.
+            teacher_weight: Weight of these.
         """
-        frozen = self._freeze(names_of(stage.freeze))
-        rate = SMALL * self._rate if stage.learning_rate is None else stage.learning_rate
+        frozen = self._freeze(freeze)
+        rate = SMALL * self._rate if learning_rate is None else learning_rate
         try:
             trained = self.model
-            if stage.distil is not None:
-                trained = Distiller(
-                    self.model, self.dense, names_of(stage.distil), teacher_weight=stage.teacher_weight, seed=self.seed
-                )
+            if distil:
+                trained = Distiller(self.model, self.dense, list(distil), teacher_weight=teacher_weight, seed=self.seed)
             self.compile(trained, rate)
             x, more = unpacked(self.train)
             if all(hasattr(one, "shape") for one in keras.tree.flatten(x)):
@@ -111,8 +122,8 @@ class Work:
                 more["shuffle"] = False
             backup = BackupAndRestore(str(self.folder / "backup"))
             trained.fit(
-                x, epochs=stage.epochs, verbose=self.verbose, validation_data=self.val,
-                callbacks=[backup, *callbacks, Rate(rate, stage.decay)], **more,
+                x, epochs=epochs, verbose=self.verbose, validation_data=self.val,
+                callbacks=[backup, *callbacks, Rate(rate, decay)], **more,
             )  # fmt: skip
         finally:
             for layer in frozen:
@@ -169,7 +180,7 @@ class Work:
         signature = signature_of(self.dense, batch_size=None, sample=first_batch(self.train))
         return signature.pack(gather(self.train, signature, CALIBRATION, "train"))
 
-    def _freeze(self, names: list[str] | None) -> list[keras.Layer]:
+    def _freeze(self, names: Sequence[str]) -> list[keras.Layer]:
         if not names:
             return []
         chosen = inside(dict(walk(self.model)), names)
