@@ -194,6 +194,10 @@ def test_all_methods_in_one_recipe(trained, tmp_path, capsys):
     card = (tmp_path / "out" / "card.md").read_text()
     assert "| quantize |" in card
     assert "`model_int8.tflite`" in card
+    (scores,) = tfprune.benchmark.predict(tmp_path / "out" / "model_float16.tflite", val[0])
+    right = result.state["exported"]["float16"]["top_class"]
+    assert right == (scores.argmax(axis=1) == val[1]).mean()
+    assert f"{right:.2%}" in card
     assert Recipe.load(tmp_path / "out" / "recipe.yaml") == result.recipe
 
 

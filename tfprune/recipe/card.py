@@ -44,10 +44,12 @@ def card_of(recipe: Recipe, state: Mapping[str, Any], metric: str) -> str:
     lines += [f"| {' | '.join(row)} |" for row in rows_of(state["whole"], state["done"], metric)]
     exported = state.get("exported") or {}
     if exported:
-        lines += ["", "| file | bytes | median ms | dense float32, ms |", "| --- | ---: | ---: | ---: |"]
+        lines += ["", "| file | top class right | bytes | median ms | dense float32, ms |"]
+        lines += ["| --- | ---: | ---: | ---: | ---: |"]
         for entry in exported.values():
             times = [f"{entry[name]:.3f}" if name in entry else "" for name in ("milliseconds", "dense_milliseconds")]
-            lines.append(f"| `{entry['file']}` | {entry['bytes']:,} | {times[0]} | {times[1]} |")
+            right = f"{entry['top_class']:.2%}" if "top_class" in entry else ""
+            lines.append(f"| `{entry['file']}` | {right} | {entry['bytes']:,} | {times[0]} | {times[1]} |")
     lines += ["", "The recipe:", "", "```yaml", recipe.to_yaml().rstrip(), "```", "", f"Made with {made_with()}."]
     return "\n".join(line for line in lines) + "\n"
 

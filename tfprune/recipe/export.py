@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
+from tfprune import benchmark
 from tfprune.errors import InputError, nearest
 from tfprune.export import to_tflite
 from tfprune.recipe.base import Names, Stage, names_of, stages
@@ -49,14 +53,17 @@ class Export(Stage):
                 representative_data=work.inputs(), overwrite=True, seed=work.seed,
             )  # fmt: skip
             found[precision] = {"file": path.name, "bytes": result.bytes, "agreement": str(result.parity)}
-            work.log(f"{path.name}: {result.bytes:,} bytes, {result.parity}")
+            told = f"{path.name}: {result.bytes:,} bytes, {result.parity}"
+            right = top_class(path, work.val)
+            if right is not None:
+                found[precision]["top_class"] = right
+                told += f"; the interpreter's top class is right for {right:.2%} of the validation data"
+            work.log(told)
         if self.benchmark:
             self._time(work, found)
         work.exported.update(found)
 
     def _time(self, work: Work, found: dict[str, Any]) -> None:
-        from tfprune import benchmark
-
         dense = work.folder / "dense_float32.tflite"
         if not dense.exists():
             to_tflite(work.dense, dense, representative_data=work.inputs(), seed=work.seed)
@@ -65,6 +72,19 @@ class Export(Stage):
         for (precision, entry), time in zip(found.items(), times[1:], strict=True):
             entry |= {"milliseconds": time, "dense_milliseconds": times[0]}
             work.log(f"model_{precision}.tflite: {time:.3f} ms, dense {times[0]:.3f} ms ({times[0] / time:.2f}x)")
+
+
+def top_class(path: Path, val: Any) -> float | None:
+    """Return for what part of validation data the interpreter's top class is right; None if they are not of classes."""
+    if not isinstance(val, tuple) or len(val) < 2 or not all(hasattr(one, "shape") for one in val[:2]):
+        return None
+    (scores, *more), y = benchmark.predict(path, np.asarray(val[0])), np.asarray(val[1])
+    if more or scores.ndim != 2 or scores.shape[1] < 2:
+        return None
+    wanted = y.argmax(axis=1) if y.shape == scores.shape else y.reshape(-1)
+    if wanted.shape != (len(scores),) or not np.array_equal(wanted, wanted.astype(int)):
+        return None
+    return float((scores.argmax(axis=1) == wanted).mean())
 
 
 @stages.register("quantize", "quantise")
