@@ -5,6 +5,7 @@ from importlib import import_module
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -235,6 +236,21 @@ def test_it_goes_on_where_it_crashed(where, trained, tmp_path, monkeypatch):
     assert len(result.state["done"]) == 4
     again = tfprune.compress(model, train, val, recipe, tmp_path / "out", verbose=0)  # all done: only loads
     assert again.state == result.state
+
+
+@pytest.mark.filterwarnings("ignore:`shuffle=True`")
+def test_datasets_and_optimizers_with_a_schedule_of_their_own(trained, tmp_path):
+    model, train, val = trained
+    schedule = keras.optimizers.schedules.CosineDecay(0.01, 10)
+    scheduled = keras.models.clone_model(model)
+    scheduled.set_weights(model.get_weights())
+    data = [tf.data.Dataset.from_tensor_slices((x, keras.ops.one_hot(y, 3))).batch(64) for x, y in (train, val)]
+    scheduled.compile(keras.optimizers.SGD(schedule), "categorical_crossentropy", metrics=["auc"])
+    recipe = Recipe([{"method": "prune", "amount": 0.3}, {"method": "quantize", "benchmark": False}])
+    result = tfprune.compress(scheduled, *data, recipe, tmp_path / "out", verbose=0)
+    assert result.metric == "auc"
+    assert result.state["done"][0]["measured"]["zeros"] > result.state["whole"]["zeros"]
+    assert float(result.model.optimizer.learning_rate) == pytest.approx(0.01)
 
 
 def test_the_floor_brings_back_the_last_model_above_it(trained, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ SMALL = 0.1
 """What a trained network is trained on with, of the rate that it was compiled with."""
 
 Measured = dict[str, float]
+Schedule = keras.optimizers.schedules.LearningRateSchedule
 
 
 class Work:
@@ -73,8 +75,8 @@ class Work:
         config = model.get_compile_config() if getattr(model, "compiled", False) else None
         if not config or not config.get("loss"):
             raise InputError(f"{model.name!r} is not compiled; compile it with a loss and metrics first.")
-        self._compilation = config
-        self._rate = float(np.asarray(model.optimizer.learning_rate))
+        self._compilation = {**config, "optimizer": keras.saving.serialize_keras_object(model.optimizer)}
+        self._rate = rate_of(model.optimizer)
 
     def compile(self, model: keras.Model, rate: float | None = None) -> None:
         """Compile a model as the dense one was: a fresh optimizer of the same kind, loss and metrics.
@@ -83,8 +85,12 @@ class Work:
             model: The model.
             rate: The learning rate; None is that of the dense one.
         """
-        model.compile_from_config(self._compilation)
-        model.optimizer.learning_rate = self._rate if rate is None else rate
+        config = copy.deepcopy(self._compilation)
+        settings = config["optimizer"]["config"]
+        while isinstance(settings.get("inner_optimizer"), dict):  # loss scaling wraps the real one
+            settings = settings["inner_optimizer"]["config"]
+        settings["learning_rate"] = self._rate if rate is None else rate  # a number, also where a schedule was
+        model.compile_from_config(config)
 
     def fit(
         self,
@@ -188,6 +194,14 @@ class Work:
         for layer in frozen:
             layer.trainable = False
         return frozen
+
+
+def rate_of(optimizer: keras.optimizers.Optimizer) -> float:
+    """Return the learning rate of an optimizer; of a schedule the larger of its first value and the last."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    now = float(np.asarray(inner.learning_rate))
+    schedule = inner._learning_rate
+    return max(now, float(schedule(0))) if isinstance(schedule, Schedule) else now
 
 
 def unpacked(data: Any) -> tuple[Any, dict[str, Any]]:
