@@ -178,7 +178,7 @@ def plot(content: dict[str, Any], path: Path) -> None:
     for axes, network in zip(all_axes[0], networks, strict=True):
         own = [r for r in content["results"] if r["network"] == network]
         axes.axhline(content["dense"][network], color="black", linewidth=0.8, linestyle=":", label="whole")
-        for method in METHODS:
+        for number, method in enumerate(METHODS):
             by_ratio: dict[float, list[dict[str, Any]]] = defaultdict(list)
             for result in own:
                 if result["method"] == method:
@@ -188,15 +188,17 @@ def plot(content: dict[str, Any], path: Path) -> None:
             reached = [sum(r["ratio"] for r in found) / len(found) for _, found in sorted(by_ratio.items())]
             accuracy = [sum(r["refitted"] for r in found) / len(found) for _, found in sorted(by_ratio.items())]
             first = method in (FACTORS, "obs, greedy")
-            style = {"linewidth": 2.4, "zorder": 3} if first else {"linewidth": 1.0, "alpha": 0.7}
+            style: dict[str, Any] = {"linewidth": 2.4, "zorder": 3} if first else {"linewidth": 1.0, "alpha": 0.7}
+            style["color"] = pyplot.get_cmap("tab20")(number % 20)
             axes.plot(reached, accuracy, marker="o", markersize=4, label=method, **style)
         axes.set_title(network)
         axes.set_xlabel("times fewer multiply-accumulates")
         axes.set_ylabel("top-1, refitted without labels, %")
         axes.grid(alpha=0.3)
-    all_axes[0][0].legend(fontsize=7, loc="lower left")
+    fullest = max(all_axes[0], key=lambda axes: len(axes.lines))
+    fullest.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, bbox_inches="tight")
     pyplot.close(figure)
 
 
