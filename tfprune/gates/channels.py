@@ -31,6 +31,9 @@ PART = "part"
 """The bound of a plain fraction of channels."""
 
 
+UNREAD = "no kernel reads its channels"
+
+
 class Channels(Behind):
     """One gate before each channel, where it is read.
 
@@ -59,6 +62,7 @@ class Channels(Behind):
         self.graph = trace(model)
         found, _ = resolve_choices(self.graph, layers, skip, None)
         groups = [replace(group, reason=why_not(group, granularity.kinds)) for group in found]
+        groups = [replace(g, reason=UNREAD) if g.prunable and not readers_of(g) else g for g in groups]
         self.groups = [group for group in groups if group.prunable]
         self._whole = [group for group in groups if not group.prunable]
         self.skipped = [Skipped(group.name, group.size, group.reason or "") for group in self._whole]
@@ -79,8 +83,7 @@ class Channels(Behind):
         }  # fmt: skip
 
     def gated(self) -> list[Gated]:
-        """Return the kernels that read the channels; what makes those that no kernel reads."""
-        found = []
+        """Return the kernels that read the channels, once for each axis with gates."""
         numbers: dict[tuple[int, int], tuple[keras.Variable, np.ndarray]] = {}
         for group, start in zip(self.groups, self._starts, strict=False):
             for entry in readers_of(group):
@@ -88,13 +91,7 @@ class Channels(Behind):
                 if key not in numbers:
                     numbers[key] = entry.variable, np.full(entry.variable.shape[entry.axis], self.count)
                 numbers[key][1][entry.positions] = start + np.arange(group.size)[:, None]
-        by_variable: dict[int, list[tuple[int, keras.Variable, np.ndarray]]] = {}
-        for (identity, axis), (variable, own) in numbers.items():
-            by_variable.setdefault(identity, []).append((axis, variable, own))
-        for axes in by_variable.values():
-            axis, variable, own = axes[0]  # an axis with gates of its own is read once
-            found.append(Gated(variable, broadcast(variable, axis, own)))
-        return found
+        return [Gated(variable, broadcast(variable, axis, own)) for (_, axis), (variable, own) in numbers.items()]
 
     def expected(self, opening: Array) -> tuple[dict[str, float], dict[str, Array]]:
         """Return the expected costs: each is a sum of products of how many channels of some axes are open."""
@@ -135,6 +132,5 @@ class Channels(Behind):
 
 
 def readers_of(group: ChannelGroup) -> list[Slice]:
-    """Return where channels are read; where they are made, if no kernel reads them."""
-    readers = [entry for entry in group.slices if entry.role == "input"]
-    return readers or [entry for entry in group.slices if entry.role == "output"]
+    """Return where kernels read the channels."""
+    return [entry for entry in group.slices if entry.role == "input"]

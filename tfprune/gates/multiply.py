@@ -83,7 +83,9 @@ class Multiplied:
                 tf.zeros(count + 1), trainable=False, name="gate_slopes",
                 synchronization=tf.VariableSynchronization.ON_READ, aggregation=tf.VariableAggregation.SUM,
             )  # fmt: skip
-        by_id = {id(one.variable): one for one in gated}
+        by_id: dict[int, list[Gated]] = {}
+        for one in gated:
+            by_id.setdefault(id(one.variable), []).append(one)
         self._owners = owners_of(model, by_id)
 
     def attach(self) -> None:
@@ -107,8 +109,8 @@ class Multiplied:
         self.slopes.assign(tf.zeros_like(self.slopes))
         return found[:-1].astype(np.float64)
 
-    def product(self, gated: Gated) -> Any:
-        """Return a variable multiplied with its gates; its gradient adds up the gates' slopes."""
+    def product(self, gated: Gated, weights: Any) -> Any:
+        """Return a variable's weights multiplied with gates; the gradient adds up the gates' slopes."""
         index = tf.constant(gated.index, tf.int32)
         axes = [axis for axis, size in enumerate(gated.index.shape) if size == 1]
         flat = tf.reshape(index, [-1])
@@ -125,7 +127,7 @@ class Multiplied:
 
             return weights * factors, backward
 
-        return multiply(tf.convert_to_tensor(gated.variable._value), tf.convert_to_tensor(self.values))
+        return multiply(weights, tf.convert_to_tensor(self.values))
 
     def fold(self) -> None:
         """Write the products to the variables, and open all gates."""
@@ -152,7 +154,11 @@ class GatedCall:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the layer."""
-        products = {id(one.variable): self.multiplied.product(one) for one in self.gated}
+        products: dict[int, Any] = {}
+        for one in self.gated:
+            key = id(one.variable)
+            weights = products[key] if key in products else tf.convert_to_tensor(one.variable._value)
+            products[key] = self.multiplied.product(one, weights)
         with Reading(products, self.owner):
             return self.inner(*args, **kwargs)
 
@@ -163,7 +169,7 @@ def detach_layer(layer: keras.Layer) -> None:
         del vars(layer)["call"]
 
 
-def owners_of(model: keras.Model, gated: Mapping[int, Gated]) -> list[tuple[keras.Layer, list[Gated]]]:
+def owners_of(model: keras.Model, gated: Mapping[int, Sequence[Gated]]) -> list[tuple[keras.Layer, list[Gated]]]:
     """Return the outermost layers that are no models with the gated variables in them.
 
     So a recurrent layer multiplies its weights once, and not in each step of its loop.
@@ -172,7 +178,7 @@ def owners_of(model: keras.Model, gated: Mapping[int, Gated]) -> list[tuple[kera
     seen: set[int] = set()
     for layer in outermost(model, set()):
         own = {id(v): v for _, inner in walk(layer) for v in own_variables(inner)}
-        inside = [gated[key] for key in own if key in gated and key not in seen]
+        inside = [one for key in own if key in gated and key not in seen for one in gated[key]]
         seen |= {id(one.variable) for one in inside}
         if inside:
             found.append((layer, inside))
