@@ -13,6 +13,7 @@ from tfprune import Budget
 from tfprune.cost import CostModel
 from tfprune.errors import InputError
 from tfprune.gates import Bernoulli, GateTraining, Gumbel, HardConcrete, gates
+from tfprune.gates.multiply import Gated, Multiplied
 from tfprune.gates.pressure import Pressure
 from tfprune.graph import trace
 
@@ -245,6 +246,28 @@ def test_budgets_of_latency(kernels_of_eight):
     training.start()
     assert training.decide()["latency"] <= 0.6
     training.finish()
+
+
+def test_a_kernel_with_gates_along_two_axes():
+    """Both are multiplied in, and each has the slopes of the product."""
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2, use_bias=False)])
+    kernel = model.layers[0].kernel
+    gated = [Gated(kernel, np.array([[0], [1], [2]])), Gated(kernel, np.array([[3, 4]]))]
+    multiplied = Multiplied(model, gated, 5, tf.distribute.get_strategy())
+    multiplied.attach()
+    z, x = np.array([0.5, 1.0, 0.25, 2.0, 0.75]), np.ones((1, 3), "float32")
+    multiplied.assign(z)
+    with tf.GradientTape() as tape:
+        made = tf.reduce_sum(model(x))
+    tape.gradient(made, kernel.value)
+    w = kernel.numpy()
+    product = w * z[:3, None] * z[None, 3:]
+    assert float(made) == pytest.approx(product.sum(), rel=1e-5)
+    wanted = np.concatenate([(w * z[None, 3:]).sum(axis=1), (w * z[:3, None]).sum(axis=0)])
+    np.testing.assert_allclose(multiplied.take_slopes(), wanted, rtol=1e-5)
+    multiplied.fold()
+    multiplied.detach()
+    np.testing.assert_allclose(kernel, product, rtol=1e-5)
 
 
 def test_pressure_rises_until_a_bound_is_met_and_starts_over():
