@@ -41,6 +41,8 @@ PUBLIC = {
     "granularity",
     "graph",
     "latency",
+    "lint",
+    "linting",
     "models",
     "penalties",
     "plan_factorization",
@@ -60,6 +62,7 @@ PUBLIC = {
     "strip",
     "summary",
     "surgery",
+    "targets",
     "to_tflite",
 }
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         granularity,
         graph,
         latency,
+        linting,
         models,
         penalties,
         pruning,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         schedules,
         scope,
         surgery,
+        targets,
     )
     from tfprune.callbacks import (
         BackupAndRestore,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from tfprune.errors import BenchmarkError, ExportError, InputError, SparsityError, TfpruneError
     from tfprune.export import ExportResult, to_tflite
     from tfprune.factorization import factorize, factorize_layer, plan_factorization
+    from tfprune.linting import lint
     from tfprune.one_call import prune
     from tfprune.pruning import (
         Pruner,
@@ -74,6 +77,7 @@ MODULES = {
     "granularity",
     "graph",
     "latency",
+    "linting",
     "models",
     "penalties",
     "pruning",
@@ -83,6 +87,7 @@ MODULES = {
     "schedules",
     "scope",
     "surgery",
+    "targets",
 }
 NAMES = {
     "BackupAndRestore": "callbacks",
@@ -103,6 +108,7 @@ NAMES = {
     "factorize": "factorization",
     "factorize_layer": "factorization",
     "plan_factorization": "factorization",
+    "lint": "linting",
     "Pruner": "pruning",
     "plan_filters": "pruning",
     "prune": "one_call",
@@ -148,6 +154,8 @@ __all__ = [
     "granularity",
     "graph",
     "latency",
+    "lint",
+    "linting",
     "models",
     "penalties",
     "plan_factorization",
@@ -167,6 +175,7 @@ __all__ = [
     "strip",
     "summary",
     "surgery",
+    "targets",
     "to_tflite",
 ]
 

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from keras import layers
 
+import tfprune
 from tfprune.errors import ExportError, InputError
 from tfprune.export import to_tflite
-from tfprune.export.sparse import pooled_head, sparsest_kernel
+from tfprune.export.sparse import sparsest_kernel
+from tfprune.pruning import prune_layer
 
 
 def prune(model: keras.Model, share: float = 0.8) -> keras.Model:
@@ -26,7 +28,7 @@ def dense_network() -> keras.Model:
 def test_a_pruned_network_is_stored_in_a_third_of_the_bytes(tmp_path):
     model = prune(dense_network())
     dense = to_tflite(model, tmp_path / "dense.tflite")
-    result = to_tflite(model, tmp_path / "m.tflite", sparse=True)
+    result = to_tflite(model, tmp_path / "m.tflite", quantize=None, sparse=True)
     assert (dense.bytes > 260_000, result.bytes < 77_000) == (True, True)
     assert result.parity.relative < 1e-5
     assert result.sparsity == pytest.approx(0.8, abs=0.01)
@@ -37,7 +39,7 @@ def test_a_pruned_network_is_stored_in_a_third_of_the_bytes(tmp_path):
 
 def test_sparse_convolutions_agree(cnn, images, tmp_path):
     model = prune(cnn, 0.9)
-    result = to_tflite(model, tmp_path / "m.tflite", sparse=True, parity_data=images)
+    result = to_tflite(model, tmp_path / "m.tflite", quantize=None, sparse=True, parity_data=images)
     assert result.bytes < to_tflite(model, tmp_path / "d.tflite", verify=False).bytes
     assert result.parity.relative < 1e-5
 
@@ -55,25 +57,59 @@ def test_dynamic_with_convolutions_is_refused_before_any_work(cnn, tmp_path, mon
 
 
 def test_what_the_runtime_can_not_load_is_not_written(tmp_path):
-    with pytest.raises(ExportError, match=r"can't run.*use quantize='float16' or None with sparse=True"):
+    with pytest.raises(ExportError, match=r"can't be loaded anywhere: 'wide' has sparse 8-bit weights.*float16"):
         to_tflite(prune(dense_network()), tmp_path / "m.tflite", sparse=True, quantize="dynamic")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_pooled_convolutional_head_is_remarked_on(tmp_path):
-    def pooled():
-        x = keras.Input((8, 8, 3), name="x")
-        y = layers.Conv2D(16, 1)(x)
-        return x, y, layers.GlobalAveragePooling2D(keepdims=True)(y)
+def pooled_head() -> keras.Model:
+    """A network of the form for which zeros are skipped, but for its head."""
+    x = inputs = keras.Input((16, 16, 3))
+    x = layers.Conv2D(8, 3, strides=2, name="stem")(layers.ZeroPadding2D(1)(x))
+    x = layers.Conv2D(64, 1, name="mix")(x)
+    x = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    return keras.Model(inputs, layers.Flatten()(layers.Conv2D(5, 1, name="head")(x)))
 
-    x, y, z = pooled()
-    head = keras.Model(x, layers.Flatten()(layers.Conv2D(5, 1, name="head")(z)))
-    x, y, z = pooled()
-    gate = keras.Model(x, layers.Multiply()([y, layers.Conv2D(16, 1, activation="sigmoid")(z)]))
-    assert pooled_head(head) == ["head"]
-    assert pooled_head(gate) == []
-    result = to_tflite(prune(head, 0.9), tmp_path / "m.tflite", sparse=True, verify=False)
-    assert "ARM" in result.notes[0]
+
+def test_a_file_that_fails_on_phones_is_refused_with_the_mend(tmp_path):
+    model = prune(pooled_head(), 0.9)
+    with pytest.raises(ExportError, match=r"wrong numbers on phones.*'head' is a 1 × 1 convolution behind.*Dense"):
+        to_tflite(model, tmp_path / "m.tflite", sparse=True)
+    assert not list(tmp_path.iterdir())
+    assert to_tflite(model, tmp_path / "pc.tflite", sparse=True, target="x86-cpu").parity.relative < 2e-2
+    assert to_tflite(model, tmp_path / "dense.tflite").parity.relative < 1e-4
+    mended = tfprune.lint(model, fix=True).model
+    assert to_tflite(mended, tmp_path / "m.tflite", sparse=True).parity.relative < 2e-2
+
+
+def test_too_few_zeros_to_be_skipped_are_safe(tmp_path):
+    result = to_tflite(prune(pooled_head(), 0.5), tmp_path / "m.tflite", sparse=True)
+    assert result.sparsity > 0.4
+
+
+def test_a_sparse_file_is_float16_unless_dense_layers_have_blocks(tmp_path):
+    assert to_tflite(prune(dense_network()), tmp_path / "m.tflite", sparse=True).quantize == "float16"
+    model = dense_network()
+    prune_layer(model.get_layer("wide"), amount=0.9, granularity=(1, 4))
+    assert to_tflite(model, tmp_path / "blocks.tflite", sparse=True).quantize is None
+    assert to_tflite(model, tmp_path / "none.tflite", sparse=True, quantize=None).quantize is None
+    assert to_tflite(model, tmp_path / "dense.tflite").quantize is None
+
+
+def test_a_microcontroller_takes_no_sparse_file(tmp_path):
+    model = prune(dense_network())
+    with pytest.raises(ExportError, match=r"can't be loaded on microcontroller: 'wide' has sparse weights"):
+        to_tflite(model, tmp_path / "m.tflite", sparse=True, quantize=None, target="microcontroller")
+    with pytest.raises(ExportError, match=r"8-bit weights and float inputs.*quantize='int8'"):
+        to_tflite(model, tmp_path / "m.tflite", quantize="dynamic", target="microcontroller")
+
+
+def test_gzip_is_named_for_sparse_integers(tmp_path):
+    x = np.random.default_rng(0).normal(size=(32, 64)).astype("float32")
+    result = to_tflite(
+        prune(dense_network()), tmp_path / "m.tflite", sparse=True, quantize="int8", representative_data=x, verify=False
+    )
+    assert any("gzip" in note for note in result.notes)
 
 
 def test_the_sparsest_kernel_is_found():

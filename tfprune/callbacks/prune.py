@@ -19,12 +19,14 @@ from tfprune.callbacks.last_word import PRUNE, running_list, speak_last
 from tfprune.callbacks.student import student_of
 from tfprune.cost import Budget
 from tfprune.errors import InputError
-from tfprune.granularity import Depth, Filter
+from tfprune.granularity import Depth, Filter, Granularity
 from tfprune.graph.choice import LayerChoice
 from tfprune.numbers import is_integer
+from tfprune.pruning.for_target import advise
 from tfprune.pruning.plan import describe
 from tfprune.pruning.program import Program, read_settings
 from tfprune.pruning.pruner import Pruner, make_schedule
+from tfprune.targets import Target, find_target
 
 __all__ = ["PruneCallback"]
 
@@ -51,9 +53,12 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
             or any callable from the step to the sparsity.
         criterion: What makes a weight matter: `"magnitude"`, `"taylor"`, `"fisher"`, `"movement"`, … or a
             `tfprune.criteria.Criterion`.
-        granularity: What goes as one: `"weight"`, a block (outputs, inputs) such as `(1, 4)`, a pattern such as
-            `"2:4"`, a `"filter"` or attention `"head"` with all that goes with it, or a residual `"layer"`; what is
-            whole, `tfprune.shrink(model)` takes out afterwards.
+        granularity: What goes as one: `"weight"` (the default without a target), a block (outputs, inputs) such as
+            `(1, 4)`, a pattern such as `"2:4"`, a `"filter"` or attention `"head"` with all that goes with it, or a
+            residual `"layer"`; what is whole, `tfprune.shrink(model)` takes out afterwards.
+        target: The device that it is for, such as `"android-cpu"`: what pays there is pruned, single weights of the
+            layers whose zeros its runtime skips, blocks of Dense layers, or else filters in multiples that suit it. The
+            printed plan says what was chosen, and why.
         scope: `"layer"` gives every kernel the same sparsity, `"global"` compares scores across kernels.
         layers: Layers to prune (objects, types, names, paths) instead of the default choice.
         skip: Layers to leave alone, chosen likewise.
@@ -101,7 +106,8 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         *,
         schedule: Any = "polynomial",
         criterion: Any = "magnitude",
-        granularity: Any = "weight",
+        granularity: Any = None,
+        target: str | Target | None = None,
         scope: Any = "layer",
         layers: Sequence[LayerChoice] | None = None,
         skip: Sequence[LayerChoice] | None = None,
@@ -116,19 +122,17 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         verbose: int = 1,
     ) -> None:
         super().__init__()
-        self.granularity = granularities.get(granularity)
-        self.budget = sparsity if isinstance(sparsity, Budget) else None
-        final = None if isinstance(sparsity, Budget) else sparsity
-        self.schedule = make_schedule(schedule, final, self.granularity, frequency)
-        if self.budget is not None and not isinstance(self.granularity, Filter):
-            raise InputError(f'{self.budget} needs granularity="filter" or "head"; give a sparsity for other ones.')
+        self.target = None if target is None else find_target(target)
+        self._asked = {"sparsity": sparsity, "schedule": schedule, "granularity": granularity, "layers": layers}
+        self._frequency = frequency
+        self._settle(granularities.get("weight" if granularity is None else granularity), sparsity, layers)
         self.criterion = criteria.get(criterion)
         self.scope = scopes.get(scope)
         for name, value in (per_layer or {}).items():
             if isinstance(self.granularity, Filter) and is_integer(value):
                 continue  # a number of channels to keep
             schedules.check_sparsity(value, f"The sparsity of {getattr(name, 'name', name)!r}")
-        self.layers, self.skip, self.per_layer = layers, skip, per_layer
+        self.skip, self.per_layer = skip, per_layer
         self.data, self.samples, self.refit = data, samples, refit
         if program is not None and not callable(program):
             raise InputError(f"program is {program!r}; give a callable of the step and the metrics.")
@@ -137,6 +141,24 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self.pruner: Pruner | None = None
         self._others: keras.callbacks.CallbackList | None = None
         self._start_clean()
+
+    def _settle(self, granularity: Granularity, sparsity: float | Budget | None, layers: Any) -> None:
+        """Set what is pruned and how far it goes; with a target that is known once the model is."""
+        self.granularity, self.layers = granularity, layers
+        self.budget = sparsity if isinstance(sparsity, Budget) else None
+        final = None if isinstance(sparsity, Budget) else sparsity
+        self.schedule = make_schedule(self._asked["schedule"], final, granularity, self._frequency)
+        if self.budget is not None and not isinstance(granularity, Filter) and self.target is None:
+            raise InputError(f'{self.budget} needs granularity="filter" or "head"; give a sparsity for other ones.')
+
+    def _take_advice(self, model: keras.Model) -> tuple[str, ...]:
+        """Choose what pays on the target, if there is one; return the reasons."""
+        if self.target is None:
+            return ()
+        asked = {name: self._asked[name] for name in ("granularity", "sparsity", "layers")}
+        advice = advise(model, self.target, **asked)
+        self._settle(advice.granularity, advice.sparsity, advice.layers)
+        return advice.reasons
 
     def _start_clean(self) -> None:
         self._clock: Clock | None = None
@@ -157,8 +179,10 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if self._others is not None:
             self._keepers = BestKeepers(self._others.callbacks)
             speak_last(self._others, self._finish, PRUNE)
+        student = student_of(self.model)
+        reasons = self._take_advice(student)
         self.pruner = Pruner(
-            student_of(self.model),
+            student,
             self.budget,
             schedule=self.schedule,
             criterion=self.criterion,
@@ -178,6 +202,8 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._resolve()
         if self.verbose:
             print(describe(self.pruner, self._clock.total_steps))
+            for reason in reasons:
+                print(f"  {self.target.name if self.target else ''}: {reason}")
             if self._keepers:
                 print(f"  {self._keepers}: compare only epochs that have the final sparsity")
         if self.log_dir is not None:
@@ -294,13 +320,16 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments; layers by name, and neither data nor the program."""
+        asked, budget = self._asked, self._asked["sparsity"]
+        granularity, layers = asked["granularity"], asked["layers"]
         return {
-            "sparsity": keras.saving.serialize_keras_object(self.budget) if self.budget else None,
+            "sparsity": keras.saving.serialize_keras_object(budget) if isinstance(budget, Budget) else None,
             "schedule": schedules.serialize(self.schedule),
             "criterion": criteria.serialize(self.criterion),
-            "granularity": granularities.serialize(self.granularity),
+            "granularity": None if granularity is None else granularities.serialize(granularities.get(granularity)),
+            "target": None if self.target is None else self.target.name,
             "scope": scopes.serialize(self.scope),
-            "layers": None if self.layers is None else [layer_name(choice) for choice in self.layers],
+            "layers": None if layers is None else [layer_name(choice) for choice in layers],
             "skip": None if self.skip is None else [layer_name(choice) for choice in self.skip],
             "per_layer": {layer_name(choice): value for choice, value in (self.per_layer or {}).items()} or None,
             "samples": self.samples,

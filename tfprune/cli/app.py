@@ -58,7 +58,7 @@ def main() -> None:
     The exit code is 0 when all went well, 2 for bad input, 1 for other failures, and 130 for Ctrl-C.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for command in ("demo", "prune", "factorize", "compress", "export", "benchmark", "summary"):
+    for command in ("demo", "prune", "factorize", "compress", "export", "lint", "benchmark", "summary"):
         import_module(f"tfprune.cli.{command}")
     try:
         app()

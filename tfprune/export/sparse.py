@@ -1,14 +1,16 @@
-"""What can be said about a sparse export before it is made: where it is useless, and where it fails on the device."""
+"""Sparse files: where they are useless, and where they fail or lie on a device."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tfprune.errors import InputError
+from tfprune.errors import ExportError, InputError
+from tfprune.targets import Target
 
-__all__ = ["check_sparse", "pooled_head", "sparsest_kernel"]
+__all__ = ["check_loadable", "check_sparse", "sparse_storage", "sparsest_kernel"]
 
 ENOUGH = 0.3  # under this share of zeros the converter stores a tensor dense
 
@@ -41,13 +43,64 @@ def check_sparse(model: Any, quantize: str | None) -> list[str]:
             f"Sparse weights with quantize='dynamic' fail to load where there are convolutions ({convolutions[0]!r}); "
             "use quantize='float16' or None with sparse=True, or quantize='dynamic' or 'int8' without it."
         )
-    heads = pooled_head(model)
-    if heads and quantize in (None, "float16"):
-        return [
-            f"The sparse model may fail to load on ARM: the convolution {heads[0]!r} follows a global pooling that "
-            "keeps its dimensions. Replace that head by pooling without keepdims and a Dense layer."
-        ]
+    if quantize in ("int8", "int16x8"):
+        return ["After gzip, as in a download, leaving zeros out of an 8-bit file makes it no smaller."]
     return []
+
+
+def check_loadable(content: bytes, target: Target | None, model: Any) -> None:
+    """Refuse a file that a device can't load, or computes wrong numbers with, and say what to do.
+
+    Args:
+        content: The contents of the file.
+        target: The device; None for all but microcontrollers.
+        model: The Keras model, for the names of its layers.
+
+    Raises:
+        ExportError: If it is such a file.
+    """
+    from tfprune.linting.linter import check_network
+    from tfprune.linting.network import read_network
+
+    known = [layer.name for layer in model._flatten_layers(include_self=False)]
+    found = check_network(read_network(content), target, known)
+    if not found:
+        return
+    worst = found[0]
+    where = f"on {target.name}" if target is not None else "on phones and other ARM devices"
+    if worst.kind == "wrong":
+        raise ExportError(
+            f"With sparse weights this network would give wrong numbers {where}, without a message: {worst.layer!r} "
+            f"{worst.problem}. Leave sparse out, or mend it: {worst.mend}. tfprune.lint(model) tells all; "
+            "target='x86-cpu' exports it for PCs, where zeros are not skipped."
+        )
+    where = where if target is not None else "anywhere"
+    raise ExportError(f"This file can't be loaded {where}: {worst.layer!r} {worst.problem}; {worst.mend}.")
+
+
+def sparse_storage(model: Any, *, sparse: bool) -> str | None:
+    """Return how weights are stored if nobody said: float32, but float16 if sparse and without blocks for Dense."""
+    import keras
+
+    if not sparse or not isinstance(model, keras.Model):
+        return None
+    dense = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Dense) and layer.built]
+    return None if any(in_blocks(np.asarray(layer.kernel)) for layer in dense) else "float16"
+
+
+def in_blocks(kernel: NDArray[Any]) -> bool:
+    """Whether at least half of a Dense kernel (inputs, outputs) is zero, in blocks of four inputs of one output.
+
+    Example:
+        >>> kernel = np.ones((8, 2))
+        >>> kernel[:4, 0] = kernel[4:, 1] = 0
+        >>> in_blocks(kernel)
+        True
+    """
+    if kernel.ndim != 2 or kernel.shape[0] % 4:
+        return False
+    whole = ~kernel.reshape(kernel.shape[0] // 4, 4, -1).any(axis=1)
+    return bool(whole.mean() >= 0.5 and whole.sum() * 4 >= 0.99 * (kernel == 0).sum())
 
 
 def sparsest_kernel(model: Any) -> tuple[str | None, float]:
@@ -63,37 +116,6 @@ def sparsest_kernel(model: Any) -> tuple[str | None, float]:
         if best[0] is None or share > best[1]:
             best = (weight.path, float(share))
     return best
-
-
-def pooled_head(model: Any) -> list[str]:
-    """Return the 1×1 convolutions that directly follow a global pooling with keepdims and lead on to the outputs.
-
-    A squeeze-and-excitation block, whose result is multiplied back into its input, is fine and not listed.
-    """
-    import keras
-
-    if not isinstance(model, keras.Model) or not getattr(model, "operations", None):
-        return []
-    found = []
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.GlobalAveragePooling2D) and layer.keepdims:
-            chain = _chain_after(layer)
-            convolutions = [op.name for op in chain if isinstance(op, keras.layers.Conv2D)]
-            if convolutions and not any(isinstance(op, keras.layers.Multiply) for op in chain):
-                found += convolutions
-    return found
-
-
-def _chain_after(layer: Any) -> list[Any]:
-    """Return every operation after `layer`, in breadth-first order."""
-    found: list[Any] = []
-    waiting = [layer]
-    while waiting:
-        for node in waiting.pop(0)._outbound_nodes:
-            if node.operation not in found:
-                found.append(node.operation)
-                waiting.append(node.operation)
-    return found
 
 
 def _names_of(model: Any, kinds: Any) -> list[str]:

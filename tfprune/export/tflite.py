@@ -19,12 +19,13 @@ from tfprune.export.converter import Settings, convert, quiet
 from tfprune.export.explain import explain
 from tfprune.export.precision import float32_twin, reduced_precision
 from tfprune.export.result import ExportResult, Parity
-from tfprune.export.sparse import check_sparse
+from tfprune.export.sparse import check_loadable, check_sparse, sparse_storage
 from tfprune.export.stored import Stored, read_stored
 from tfprune.export.trace import save_for_conversion
 from tfprune.files import PathLike, atomic_path
 from tfprune.inputs.samples import Arrays, first_batch, gather, random_samples
 from tfprune.inputs.signature import Signature, signature_of
+from tfprune.targets import Target, find_target
 from tfprune.version import __version__
 
 __all__ = ["to_tflite"]
@@ -45,8 +46,9 @@ def to_tflite(
     model: Any,
     path: PathLike,
     *,
-    quantize: str | None = None,
+    quantize: str | None = "auto",
     sparse: bool | None = None,
+    target: str | Target | None = None,
     representative_data: Any = None,
     parity_data: Any = None,
     batch_size: int | None = 1,
@@ -68,9 +70,13 @@ def to_tflite(
         path: The file to write; it ends in ".tflite".
         quantize: How to store weights: None for float32; "float16" (half the size); "dynamic" (8-bit weights,
             activations quantised while running); "int8" (8-bit weights and activations); "int16x8" (16-bit
-            activations, 8-bit weights). The last two need `representative_data`.
+            activations, 8-bit weights). The last two need `representative_data`. By default float32; float16 for a
+            sparse file, unless it has Dense layers with blocks of zeros, which are fast in float32 only.
         sparse: Whether to leave the zeros of a pruned model out of the file. Makes it smaller; only some models also
-            become faster.
+            become faster, which `tfprune.lint` tells. A file that some device can't load, or computes wrong numbers
+            with, is refused.
+        target: The device that the file is for, such as "android-cpu" or "microcontroller": only what fails there is
+            refused. By default it has to work everywhere but on microcontrollers.
         representative_data: Typical inputs that show the range of every activation: an array; a tuple, list or dict
             of arrays for several inputs; an (x, y) pair; a `tf.data.Dataset` or any iterable of batches. Labels are
             ignored. At most 256 samples are used: evenly spaced ones of arrays, the first ones of iterables.
@@ -103,6 +109,8 @@ def to_tflite(
         >>> result.inputs[0].name, result.parity.source
         ('x', 'random')
     """
+    device = None if target is None else find_target(target)
+    quantize = sparse_storage(model, sparse=bool(sparse)) if quantize == "auto" else quantize
     settings = Settings(quantize, bool(sparse), io_dtype)
     destination = checks.check_arguments(path, settings, representative_data, batch_size, overwrite=overwrite)
     checks.check_tolerance(tolerance, verify=verify)
@@ -116,6 +124,7 @@ def to_tflite(
     if source is not None:
         notes.append(f"The model computes in {source}; a float32 copy of it was converted.")
     content, names = _convert(converted, signature, settings, data.calibration)
+    check_loadable(content, device, model)
     stored = read_stored(content)
     notes += checks.remarks(stored, settings)
     limit = checks.allowed_difference(tolerance, quantize, source)

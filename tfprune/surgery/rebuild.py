@@ -25,7 +25,7 @@ __all__ = ["Link", "Rebuilt"]
 
 
 class Link(Protocol):
-    """One of the steps that take the place of a layer."""
+    """One of the steps that take the place of a layer; all but the last are named by their `word`, or "factor"."""
 
     def make(self, name: str) -> list[Any]:
         """Return its layers, not built yet."""
@@ -125,7 +125,8 @@ class Rebuilt:
         """Return what the layers make of a tensor that take the place of a node's."""
         key, links = id(node.operation), self._chains[id(node.operation)]
         if key not in self.links:
-            names = [f"{node.operation.name}_factor_{number}" for number in range(1, len(links))]
+            words = [getattr(link, "word", "factor") for link in links[:-1]]
+            names = [f"{node.operation.name}_{word}_{number}" for number, word in enumerate(words, 1)]
             self.links[key] = [
                 link.make(self._name(name, node.path))
                 for link, name in zip(links, [*names, node.operation.name], strict=True)
