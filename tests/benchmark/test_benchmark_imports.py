@@ -15,7 +15,7 @@ HEAVY = ("tensorflow", "keras", "rich", "ai_edge_litert", "tflite_runtime")
 def test_exported_members():
     assert set(tfprune.benchmark.__all__) == {
         *("run", "predict", "inspect", "Report", "ModelResult", "Latency", "Memory", "Speedup"),
-        *("Environment", "Description", "Tensor"),
+        *("Environment", "Description", "Tensor", "Delegation", "Failure"),
     }
     assert all(hasattr(tfprune.benchmark, name) for name in tfprune.benchmark.__all__)
 

@@ -16,7 +16,8 @@ Example:
 from tfprune.benchmark.inspection import Description, inspect
 from tfprune.benchmark.measure import run
 from tfprune.benchmark.prediction import predict
-from tfprune.benchmark.results import Environment, Latency, Memory, ModelResult, Report, Speedup
+from tfprune.benchmark.records import Delegation, Environment, Failure, Latency, Memory, ModelResult, Speedup
+from tfprune.benchmark.results import Report
 from tfprune.benchmark.tensors import Tensor
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "Latency",
     "Memory",
     "Speedup",
+    "Delegation",
+    "Failure",
     "Environment",
     "Description",
     "Tensor",

@@ -44,9 +44,9 @@ class Worker:
         self._memory_before: int | None = None
         self._usual_seconds = 0.0
 
-    def hello(self) -> dict[str, Any]:
-        """Import the interpreter."""
-        self._runtime = find_runtime()
+    def hello(self, interpreter: str | None = None) -> dict[str, Any]:
+        """Import the interpreter: the one of that name, or the first there is."""
+        self._runtime = find_runtime(interpreter)
         versions = {self._runtime.name: self._runtime.version, "numpy": np.__version__}
         return {"interpreter": self._runtime.name, "versions": {**versions, "python": platform.python_version()}}
 
@@ -57,11 +57,13 @@ class Worker:
         tensors = {"inputs": model.inputs, "outputs": model.outputs}
         return {**{k: [vars(t) for t in v] for k, v in tensors.items()}, "operations": model.operations}
 
-    def load(self, path: str, threads: int, seed: int, data: dict[str, Any] | None) -> dict[str, Any]:
+    def load(
+        self, path: str, threads: int, seed: int, data: dict[str, Any] | None, delegate: bool = True
+    ) -> dict[str, Any]:
         """Open a model, allocate its tensors and fill its inputs."""
         forget_peak()
         self._memory_before = peak_bytes()
-        model = self._model = LoadedModel(self._runtime, path, threads)
+        model = self._model = LoadedModel(self._runtime, path, threads, delegate)
         if data is not None:
             model.use_signature()
         given = None if data is None else bind(load_arrays(data["folder"], data["count"]), data["names"], model.inputs)
@@ -73,7 +75,8 @@ class Worker:
             shape = shapes[tensor.index]
             values = random_values(shape, tensor, generator) if given is None else _first(given[i], shape[0])
             model.set(tensor, np.ascontiguousarray(encode(values, tensor)))
-        return {"init_ns": model.init_ns, "sparse": "DENSIFY" in model.operations}
+        sparse = "DENSIFY" in model.operations
+        return {"init_ns": model.init_ns, "sparse": sparse, "delegation": model.delegation()}
 
     def burst(self, seconds: float) -> dict[str, Any]:
         """Invoke the model until that time is over, once at least; return each time in nanoseconds."""
