@@ -14,7 +14,9 @@ Example:
 """
 
 from tfprune.benchmark.inspection import Description, inspect
+from tfprune.benchmark.layer_report import LayerReport, LayerTime
 from tfprune.benchmark.measure import run
+from tfprune.benchmark.per_layer import layers
 from tfprune.benchmark.prediction import predict
 from tfprune.benchmark.records import Delegation, Environment, Failure, Latency, Memory, ModelResult, Speedup
 from tfprune.benchmark.results import Report
@@ -23,6 +25,7 @@ from tfprune.benchmark.tensors import Tensor
 __all__ = [
     "run",
     "predict",
+    "layers",
     "inspect",
     "Report",
     "ModelResult",
@@ -31,6 +34,8 @@ __all__ = [
     "Speedup",
     "Delegation",
     "Failure",
+    "LayerReport",
+    "LayerTime",
     "Environment",
     "Description",
     "Tensor",

@@ -24,6 +24,7 @@ from tfprune.benchmark.limits import clock_off, clock_on, restrain
 from tfprune.benchmark.loaded_model import LoadedModel, shape_for
 from tfprune.benchmark.memory import forget_peak, peak_bytes
 from tfprune.benchmark.predictor import Predictor
+from tfprune.benchmark.prefixes import Prefixes
 from tfprune.benchmark.runtime import Runtime, find_runtime
 from tfprune.benchmark.tensors import Array, encode, random_values
 from tfprune.errors import BenchmarkError, InputError
@@ -41,6 +42,7 @@ class Worker:
         self._runtime: Runtime
         self._model: LoadedModel
         self._predictor: Predictor
+        self._prefixes: Prefixes
         self._memory_before: int | None = None
         self._usual_seconds = 0.0
 
@@ -91,6 +93,19 @@ class Worker:
         """Return the most memory this process has held: at all, and since before the model was loaded."""
         peak, before = peak_bytes(), self._memory_before
         return {"peak_bytes": peak, "model_bytes": None if peak is None or before is None else peak - before}
+
+    def cut(self, path: str) -> dict[str, Any]:
+        """Open a model to time its first operations, more and more of them; return all its operations."""
+        self._prefixes = Prefixes(self._runtime, path)
+        return {"operations": self._prefixes.describe()}
+
+    def add_prefix(self, count: int, threads: int, delegate: bool, seed: int) -> dict[str, Any]:
+        """Load the first operations and run them once."""
+        return self._prefixes.add(count, threads, delegate, seed)
+
+    def round(self, seconds: float) -> dict[str, Any]:
+        """Run all beginnings of the model in turn, for that time in all; return the fastest time of each."""
+        return {"ns": self._prefixes.round(seconds)}
 
     def feed(self, path: str, threads: int, data: dict[str, Any]) -> dict[str, Any]:
         """Open a model for prediction."""
