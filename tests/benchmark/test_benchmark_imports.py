@@ -16,7 +16,7 @@ def test_exported_members():
     assert set(tfprune.benchmark.__all__) == {
         *("run", "predict", "inspect", "Report", "ModelResult", "Latency", "Memory", "Speedup"),
         *("Environment", "Description", "Tensor", "Delegation", "Failure"),
-        *("layers", "LayerReport", "LayerTime"),
+        *("layers", "LayerReport", "LayerTime", "on_android", "layers_on_android"),
     }
     assert all(hasattr(tfprune.benchmark, name) for name in tfprune.benchmark.__all__)
 

@@ -13,6 +13,7 @@ Example:
     (8, 10)
 """
 
+from tfprune.benchmark.android import layers_on_android, on_android
 from tfprune.benchmark.inspection import Description, inspect
 from tfprune.benchmark.layer_report import LayerReport, LayerTime
 from tfprune.benchmark.measure import run
@@ -26,6 +27,8 @@ __all__ = [
     "run",
     "predict",
     "layers",
+    "on_android",
+    "layers_on_android",
     "inspect",
     "Report",
     "ModelResult",

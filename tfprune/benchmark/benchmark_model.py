@@ -214,5 +214,6 @@ def _delegation(text: str) -> Delegation | None:
 
 
 def _tensors(name: str) -> list[str]:
-    """The tensors that a row of an operation of TFLite's own names: "[net/conv/Relu]:3"."""
-    return [name[1 : name.rindex("]")]] if name.startswith("[") and "]" in name else []
+    """The tensors that a row of an operation of TFLite's own names: "[net/conv/Relu, net/conv/Relu1]:3"."""
+    listed = name[1 : name.rindex("]")] if name.startswith("[") and "]" in name else ""
+    return [tensor.strip() for tensor in listed.split(",") if tensor.strip()]
