@@ -1,8 +1,8 @@
 """A stand-in for `adb` with a phone that is a folder: notes its arguments, and prints recordings.
 
 Files beside it say what it does: `devices.txt` is what `adb devices` prints, `output.txt` what `benchmark_model`
-prints, `exit_code` how that ends, `profile.csv` what it writes; `calls.jsonl` is what it was asked for, `phone/` what is
-on it.
+prints, `exit_code` how that ends, `profile.csv` what it writes; `calls.jsonl` is what it was asked for, and `phone/`
+is what is on it.
 """
 
 import json

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfprune.benchmark import LayerReport, Report, layers, layers_on_android, on_android
+from tfprune.benchmark.__main__ import main
 from tfprune.benchmark.adb import parse_devices, parse_properties
 from tfprune.benchmark.benchmark_model import command, parse_output, parse_profile
 from tfprune.benchmark.configurations import Configuration
@@ -303,6 +304,17 @@ def test_any_text_is_taken(text):
     parse_properties(text)
     flags_in(text)
     cores_in(text)
+
+
+def test_the_command_line(phone, models, capsys):
+    assert main([str(models["float"].path), "--adb", "--device", SERIAL, "--threads", "4"]) == 0
+    printed = capsys.readouterr().out
+    assert "First inference: 235158" in printed
+    assert "XNNPACK took 539 of 548 operations in 19 partitions" in printed
+    assert main([str(models["float"].path), "--adb", "--layers", "--benchmark-model", ON_PHONE, "--json"]) == 0
+    assert LayerReport.from_json(capsys.readouterr().out).device == "android"
+    assert main([str(models["float"].path), "--adb", "--device", "absent"]) == 2
+    assert capsys.readouterr().err.startswith("error: There is no device 'absent'")
 
 
 def test_the_program_on_this_machine(models, tmp_path, monkeypatch):
