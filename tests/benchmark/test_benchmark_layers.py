@@ -49,7 +49,7 @@ def test_times_add_up(models):
     assert all(0.2 < each.share < 0.8 for each in report), "two equal layers"
     assert all(each.p5_ms <= each.ms <= each.p95_ms or each.ms == 0 for each in report)
     text = str(report)
-    assert "The sum is exact, its parts are approximate" in text
+    assert "The total is exact, its parts are approximate" in text
     assert text.count("FULLY_CONNECTED") == 2
 
 

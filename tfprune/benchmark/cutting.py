@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tfprune.benchmark.flatbuffer import operation_names, read_model, write_model
 from tfprune.benchmark.layer_names import layer_names
 from tfprune.benchmark.operations import Operation, Shape, count_macs
-from tfprune.errors import BenchmarkError, InputError
+from tfprune.errors import InputError
 
 __all__ = ["CutModel"]
 
@@ -22,26 +23,18 @@ class CutModel:
         path: The .tflite file.
 
     Raises:
-        BenchmarkError: If flatbuffers can't be read and written here.
+        BenchmarkError: If flatbuffers of TFLite can't be read here.
         InputError: If the file has no operation to cut after.
     """
 
     def __init__(self, path: str) -> None:
-        try:
-            from ai_edge_litert import schema_py_generated as schema
-            from ai_edge_litert.tools import flatbuffer_utils
-        except ImportError as error:
-            raise BenchmarkError(
-                f"Timing single layers needs ai-edge-litert, which can't be imported ({error}); run: "
-                "pip install ai-edge-litert, or give benchmark_model=."
-            ) from error
-        self._utilities = flatbuffer_utils
-        self._names = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
-        self._model = flatbuffer_utils.read_model_from_bytearray(bytearray(Path(path).read_bytes()))
+        self._model = read_model(Path(path).read_bytes())
+        self._names = operation_names(self._model)
         self._model.signatureDefs = None  # they name the outputs of the whole
         self._graph = self._model.subgraphs[0]
+        buffers = self._model.buffers
         self._all, self._outputs = list(self._graph.operators or []), _numbers(self._graph.outputs)
-        self._data = [buffer.data for buffer in self._model.buffers]
+        self._data = [None if buffer.data is None or len(buffer.data) == 0 else buffer.data for buffer in buffers]
         self._sparsity = [tensor.sparsity for tensor in self._graph.tensors]  # where zeros are left out
         self._constant = self._constants()
         self._counted = [i for i, operator in enumerate(self._all) if not self._is_constant(operator)]
@@ -67,7 +60,7 @@ class CutModel:
         else:
             self._graph.outputs = [t for t in made if t in rest] or _numbers(self._all[end - 1].outputs)
         self._empty_buffers(kept)
-        return bytes(self._utilities.convert_object_to_bytearray(self._model))
+        return write_model(self._model)
 
     def _needed(self, end: int) -> list[Any]:
         """The operations up to a cut, without those on constants that only the rest reads."""
@@ -115,10 +108,7 @@ class CutModel:
         return [*_numbers(operator.outputs)[:1], *[t for t in _numbers(operator.inputs) if t in self._constant]]
 
     def _operation(self, operator: Any, layers: tuple[str, ...]) -> Operation:
-        code = self._model.operatorCodes[operator.opcodeIndex]
-        name = self._names.get(self._utilities.get_builtin_code_from_operator_code(code), "CUSTOM")
-        if name == "CUSTOM" and code.customCode:
-            name = _text(code.customCode)
+        name = self._names[operator.opcodeIndex]
         tensors = [] if operator.inputs is None else operator.inputs
         inputs = [self._shape(t) if t >= 0 else () for t in tensors]
         output = self._shape(_numbers(operator.outputs)[0]) if _numbers(operator.outputs) else ()

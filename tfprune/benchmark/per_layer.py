@@ -25,7 +25,7 @@ _BYTES = 1 << 30  # weights of all beginnings of a model together are half of th
 _LEAST_POINTS = 4
 _SHARE_SECONDS = 0.01  # of each beginning in each round
 _APPROXIMATE = (
-    "The sum is exact, its parts are approximate: a time is what the model takes longer when it ends after the "
+    "The total is exact, its parts are approximate: a time is what the model takes longer when it ends after the "
     "operation rather than before it, and neighbours are fused and scheduled together."
 )
 
@@ -54,7 +54,7 @@ def layers(
 
     Without it the model is cut after each operation, and its beginnings, of growing length, take turns in one worker
     process. A layer's time is the difference between two neighbouring beginnings, or 0 where noise makes that less.
-    XNNPACK fuses neighbours and schedules them together, so the sum is exact and the parts are approximate. The first
+    XNNPACK fuses neighbours and schedules them together, so the total is exact and the parts are approximate. The first
     part has the cost of an invocation in it. Of each beginning and round, the fastest inference counts. It takes the
     time of the warm-up and of the measurement for each part.
 
