@@ -38,7 +38,7 @@ worker.load({str(models["float"].path)!r}, 1, 0, None)
 worker.burst(0.0)
 worker.cut({str(models["float"].path)!r})
 worker.add_prefix(1, 1, True, 0)
-worker.round(0.0)
+worker.round(0.0, "wall")
 print(sorted(set(sys.modules) & {{"tensorflow", "keras"}}))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

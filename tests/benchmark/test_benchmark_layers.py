@@ -37,6 +37,8 @@ def test_layers_of_a_model(models):
     assert [each.shape for each in report] == [(1, 6, 6, 8), (1, 6, 6, 8), (1, 8), (1, 5)]
     assert [each.macs for each in report] == [36 * 8 * 27, 0, 0, 40]
     assert (report.method, report.device, report.threads, report.rounds) == ("cuts", "cpu", 1, 3)
+    assert report.clock == "cpu"
+    assert "wall time, 2 threads" in str(layers(models["mixed"].path, threads=2, **BRIEF))
     assert LayerReport.from_json(report.to_json()) == report
     assert report.table().row_count == len(report) == 4
 

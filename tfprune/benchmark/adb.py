@@ -73,7 +73,7 @@ class Phone:
 
 
 def find_phone(serial: str | None = None) -> Phone:
-    """Return the phone with that serial, or the only one that is connected.
+    """Return the phone with that serial, or the only one that is ready.
 
     Args:
         serial: As `adb devices` shows it, or None.

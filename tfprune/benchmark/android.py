@@ -59,7 +59,7 @@ def on_android(
         path: One .tflite file, or several, which run one after another.
         threads: Threads of the interpreter.
         delegate: Whether XNNPACK may take operations.
-        device: The serial of the phone, as `adb devices` shows it; None if only one is connected.
+        device: The serial of the phone, as `adb devices` shows it; None if only one is ready.
         benchmark_model: A file on this computer that is copied to the phone and removed again, or else the path on
             the phone.
         warmup: Inferences before the measurement, at least.
@@ -132,7 +132,7 @@ def layers_on_android(
         path: The .tflite file.
         threads: Threads of the interpreter.
         delegate: Whether XNNPACK may take operations.
-        device: The serial of the phone; None if only one is connected.
+        device: The serial of the phone; None if only one is ready.
         benchmark_model: A file on this computer, or else the path on the phone.
         warmup: Inferences before the measurement, at least.
         runs: Measured inferences, at least.

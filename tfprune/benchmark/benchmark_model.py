@@ -190,7 +190,16 @@ def profile_report(
         "XNNPACK has fused into another has no row, and rows of XNNPACK do not tell the layer."
     )
     return LayerReport(
-        model, layers, total, "benchmark_model", device, configuration.threads, dict(versions), profile.runs, (note,)
+        model=model,
+        layers=layers,
+        total_ms=total,
+        method="benchmark_model",
+        device=device,
+        threads=configuration.threads,
+        versions=dict(versions),
+        clock="wall",
+        rounds=profile.runs,
+        notes=(note,),
     )
 
 

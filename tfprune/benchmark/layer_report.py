@@ -59,6 +59,7 @@ class LayerReport:
         device: What ran the model: "cpu" or "android".
         threads: The threads of the interpreter.
         versions: Of what ran it.
+        clock: "cpu" for CPU time of the thread that runs the model, or "wall".
         rounds: In how many rounds, or runs, it was measured.
         notes: What a reader has to know to trust the times.
 
@@ -75,6 +76,7 @@ class LayerReport:
     device: str
     threads: int
     versions: Mapping[str, str]
+    clock: str
     rounds: int
     notes: tuple[str, ...] = ()
 
@@ -141,7 +143,9 @@ class LayerReport:
 
     def _where(self) -> str:
         by = ", ".join(f"{name} {version}" for name, version in self.versions.items() if name != "python")
-        return f"{self.threads} thread{'s' * (self.threads != 1)}, {self.device}, {self.rounds} rounds, {by}"
+        clock = "CPU time" if self.clock == "cpu" else "wall time"
+        threads = f"{self.threads} thread{'s' * (self.threads != 1)}"
+        return f"{clock}, {threads}, {self.device}, {self.rounds} rounds, {by}"
 
 
 def _layer(content: Mapping[str, Any]) -> LayerTime:
@@ -157,7 +161,7 @@ def _few(names: tuple[str, ...]) -> str:
 
 
 def _spread(layer: LayerTime) -> str:
-    return "" if layer.p5_ms is None or layer.p95_ms is None else f"{layer.p5_ms:.4f}-{layer.p95_ms:.4f}"
+    return "" if layer.p5_ms is None or layer.p95_ms is None else f"{layer.p5_ms:.4f} to {layer.p95_ms:.4f}"
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:

@@ -55,8 +55,9 @@ def layers(
     Without it the model is cut after each operation, and its beginnings, of growing length, take turns in one worker
     process. A layer's time is the difference between two neighbouring beginnings, or 0 where noise makes that less.
     XNNPACK fuses neighbours and schedules them together, so the total is exact and the parts are approximate. The first
-    part has the cost of an invocation in it. Of each beginning and round, the fastest inference counts. It takes the
-    time of the warm-up and of the measurement for each part.
+    part has the cost of an invocation in it. Of each beginning and round, the fastest inference counts. With one thread
+    it is CPU time, which others on the machine hardly disturb. It takes the time of the warm-up and of the measurement
+    for each part.
 
     Args:
         path: The .tflite file.
@@ -101,8 +102,9 @@ def layers(
         ends = group_ends([each.weight for each in operations], points or _points(model))
         for end in ends:
             child.ask("add_prefix", "loading a part of it", count=end, threads=threads, delegate=delegate, seed=seed)
-        _rounds(child, settings.warmup, settings.warmup_seconds, settings.max_seconds, len(ends))
-        times = _rounds(child, settings.runs, settings.min_seconds, settings.max_seconds, len(ends))
+        clock = "cpu" if threads == 1 else "wall"
+        _rounds(child, clock, settings.warmup, settings.warmup_seconds, settings.max_seconds, len(ends))
+        times = _rounds(child, clock, settings.runs, settings.min_seconds, settings.max_seconds, len(ends))
     busy = load_average is not None and load_average > host.cores()
     return LayerReport(
         model=str(model),
@@ -112,6 +114,7 @@ def layers(
         device="cpu",
         threads=threads,
         versions=found["versions"],
+        clock=clock,
         rounds=len(times),
         notes=(_APPROXIMATE, *["The machine was busy: see the spread."] * busy),
     )
@@ -126,13 +129,14 @@ def _operations(child: Child, model: Path) -> list[Operation]:
     return [Operation(each["name"], tuple(each["layers"]), tuple(each["shape"]), int(each["macs"])) for each in told]
 
 
-def _rounds(child: Child, least: int, min_seconds: float, max_seconds: float, parts: int) -> Array:
+def _rounds(child: Child, clock: str, least: int, min_seconds: float, max_seconds: float, parts: int) -> Array:
     """Let all beginnings take turns; return milliseconds by round and beginning."""
     seconds = min(_SHARE_SECONDS, min_seconds / 10 if min_seconds else _SHARE_SECONDS / 10) * parts
     kept: list[list[int]] = []
     spent = 0.0
     while (len(kept) < least or spent < min_seconds) and spent < max_seconds:
-        kept.append(child.ask("round", "running parts of it", extra_seconds=seconds, seconds=seconds)["ns"])
+        asked = child.ask("round", "running parts of it", extra_seconds=seconds, seconds=seconds, clock=clock)
+        kept.append(asked["ns"])
         spent += max(seconds / parts, sum(kept[-1]) / parts / 1e9)
     return np.array(kept, np.float64).reshape(-1, parts) / 1e6
 

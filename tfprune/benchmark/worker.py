@@ -103,9 +103,9 @@ class Worker:
         """Load the first operations and run them once."""
         return self._prefixes.add(count, threads, delegate, seed)
 
-    def round(self, seconds: float) -> dict[str, Any]:
+    def round(self, seconds: float, clock: str) -> dict[str, Any]:
         """Run all beginnings of the model in turn, for that time in all; return the fastest time of each."""
-        return {"ns": self._prefixes.round(seconds)}
+        return {"ns": self._prefixes.round(seconds, clock)}
 
     def feed(self, path: str, threads: int, data: dict[str, Any]) -> dict[str, Any]:
         """Open a model for prediction."""
