@@ -73,6 +73,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
         data.integers(0, 7, (12, 5), dtype="int32"),
     )
 
+    running = keras.ops.cumsum(layers.Conv2D(8, 3, activation="relu", name="first")(image), axis=1)  # not XNNPACK's
+    last = layers.Dense(5, name="last")(layers.GlobalAveragePooling2D(name="mean")(running))
+    convert("mixed", keras.Model(image, last, name="mixed"), x)
+
     for name, width in (("narrow", 256), ("wide", 1024)):
         wide = keras.Input((width,), batch_size=1, name="x")
         convert(name, keras.Model(wide, layers.Dense(width)(layers.Dense(width)(wide))), None)

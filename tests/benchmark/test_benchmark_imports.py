@@ -15,7 +15,8 @@ HEAVY = ("tensorflow", "keras", "rich", "ai_edge_litert", "tflite_runtime")
 def test_exported_members():
     assert set(tfprune.benchmark.__all__) == {
         *("run", "predict", "inspect", "Report", "ModelResult", "Latency", "Memory", "Speedup"),
-        *("Environment", "Description", "Tensor"),
+        *("Environment", "Description", "Tensor", "Delegation", "Failure"),
+        *("layers", "LayerReport", "LayerTime", "on_android", "layers_on_android"),
     }
     assert all(hasattr(tfprune.benchmark, name) for name in tfprune.benchmark.__all__)
 
@@ -35,6 +36,9 @@ worker = Worker()
 worker.hello()
 worker.load({str(models["float"].path)!r}, 1, 0, None)
 worker.burst(0.0)
+worker.cut({str(models["float"].path)!r})
+worker.add_prefix(1, 1, True, 0)
+worker.round(0.0, "wall")
 print(sorted(set(sys.modules) & {{"tensorflow", "keras"}}))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

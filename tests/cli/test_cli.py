@@ -86,6 +86,17 @@ def test_from_a_model_to_a_benchmark(folder, tmp_path):
     assert report["models"][1]["speedup"]["median"] > 0
     printed = succeed(folder, "benchmark", *files, *quick)
     assert "Inference timings in us: Init:" in printed
+    assert "CPU min" in printed
+    side_by_side = ["--threads", "1,2", "--both-delegates", "--interpreter", "ai-edge-litert", "--json"]
+    several = json.loads(succeed(folder, "benchmark", files[1], *quick, *side_by_side))
+    assert [(each["threads"], each["delegate"]) for each in several["models"]] == [
+        (1, True),
+        (1, False),
+        (2, True),
+        (2, False),
+    ]
+    parts = json.loads(succeed(folder, "benchmark", files[0], *quick, "--layers", "--points", 4, "--json"))
+    assert "stem" in parts["layers"][0]["layers"]
 
 
 def test_prune_while_training(folder, tmp_path):
@@ -249,6 +260,8 @@ BAD = [
     (["export", "model.keras", "--out", "not.tflite"], "not.tflite exists"),
     (["benchmark", "not.tflite"], "not.tflite"),
     (["benchmark", "missing.tflite"], "missing.tflite"),
+    (["benchmark", "missing.tflite", "--device", "x"], "--device without --adb"),
+    (["benchmark", "missing.tflite", "--threads", "1,two"], "--threads 'two' is not possible"),
     (["summary", "not.keras"], "can't be loaded"),
     (["factorize", "model.keras", "--out", "o.keras"], "Give one of --budget"),
     (["factorize", "model.keras", "--out", "o.keras", "--rank", "much"], "'much' is no rank"),

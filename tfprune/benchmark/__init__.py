@@ -13,21 +13,32 @@ Example:
     (8, 10)
 """
 
+from tfprune.benchmark.android import layers_on_android, on_android
 from tfprune.benchmark.inspection import Description, inspect
+from tfprune.benchmark.layer_report import LayerReport, LayerTime
 from tfprune.benchmark.measure import run
+from tfprune.benchmark.per_layer import layers
 from tfprune.benchmark.prediction import predict
-from tfprune.benchmark.results import Environment, Latency, Memory, ModelResult, Report, Speedup
+from tfprune.benchmark.records import Delegation, Environment, Failure, Latency, Memory, ModelResult, Speedup
+from tfprune.benchmark.results import Report
 from tfprune.benchmark.tensors import Tensor
 
 __all__ = [
     "run",
     "predict",
+    "layers",
+    "on_android",
+    "layers_on_android",
     "inspect",
     "Report",
     "ModelResult",
     "Latency",
     "Memory",
     "Speedup",
+    "Delegation",
+    "Failure",
+    "LayerReport",
+    "LayerTime",
     "Environment",
     "Description",
     "Tensor",

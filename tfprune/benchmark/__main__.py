@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tfprune.benchmark.measure import run
+from tfprune.benchmark.command import measure
 from tfprune.errors import InputError, TfpruneError
 
 __all__ = ["main"]
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     as_json = options.pop("json")
     try:
-        report = run(options.pop("models"), **options)
+        report = measure(options.pop("models"), **options)
     except TfpruneError as error:
         print(f"error: {error}", file=sys.stderr)
         return _BAD_INPUT if isinstance(error, InputError) else _FAILED
@@ -44,7 +44,15 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help="a .tflite file")
-    parser.add_argument("--threads", type=int, default=1, help="threads of the interpreter")
+    parser.add_argument("--threads", default="1", help="threads of the interpreter; several side by side: 1,2,4")
+    parser.add_argument("--no-delegate", action="store_true", help="without XNNPACK")
+    parser.add_argument("--both-delegates", action="store_true", help="with and without XNNPACK, side by side")
+    parser.add_argument("--interpreter", help="ai-edge-litert, tflite-runtime, tensorflow; several with commas; all")
+    parser.add_argument("--layers", action="store_true", dest="per_layer", help="time single layers of one model")
+    parser.add_argument("--points", type=int, help="at most so many parts, for --layers")
+    parser.add_argument("--adb", action="store_true", help="on an Android phone behind adb")
+    parser.add_argument("--device", help="serial of the phone, for --adb")
+    parser.add_argument("--benchmark-model", help="LiteRT's benchmark_model: a file here, or a path on the phone")
     parser.add_argument("--runs", type=int, default=50, help="inferences to measure, at least")
     parser.add_argument("--warmup", type=int, default=1, help="inferences before that, at least")
     parser.add_argument("--min-seconds", type=float, default=1.0, help="time to measure each model, at least")

@@ -70,9 +70,14 @@ class Child:
         """The process id of the worker."""
         return self._process.pid
 
-    def hello(self) -> dict[str, Any]:
-        """Wait until the worker has imported its interpreter; return which one it is and the versions."""
-        return self._ask("hello", "starting the interpreter", max(_START_SECONDS, self._timeout), {})
+    def hello(self, interpreter: str | None = None) -> dict[str, Any]:
+        """Wait until the worker has imported its interpreter; return which one it is and the versions.
+
+        Args:
+            interpreter: The package to take it from, or None for the first that is installed.
+        """
+        limit = max(_START_SECONDS, self._timeout)
+        return self._ask("hello", "starting the interpreter", limit, {"interpreter": interpreter})
 
     def ask(self, command: str, doing: str, *, extra_seconds: float = 0.0, **arguments: Any) -> dict[str, Any]:
         """Let the worker do one step.

@@ -7,7 +7,7 @@ import platform
 import re
 from pathlib import Path
 
-__all__ = ["cores", "cpu_flags", "cpu_model", "load_average"]
+__all__ = ["cores", "cores_in", "cpu_flags", "cpu_model", "flags_in", "load_average"]
 
 # As the kernel calls them -> as we report them. Only those that decide which kernels XNNPACK picks.
 _FLAGS = {
@@ -42,11 +42,26 @@ def cpu_flags() -> tuple[str, ...]:
     Returns:
         Their names, or an empty tuple where the system does not tell.
     """
-    found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", _read(_CPUINFO), re.MULTILINE)
+    found = flags_in(_read(_CPUINFO))
+    is_arm = platform.machine().lower() in ("arm64", "aarch64")  # every one of 64 bits has neon
+    return ("neon", *found) if is_arm and "neon" not in found else found
+
+
+def flags_in(cpuinfo: str) -> tuple[str, ...]:
+    """Return the vector instruction sets that matter from what is in /proc/cpuinfo: of the first core.
+
+    Example:
+        >>> flags_in("Features : fp asimd asimdhp asimddp")
+        ('neon', 'fp16', 'dotprod')
+    """
+    found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
     present = set(found.group(1).split()) if found else set()
-    if platform.machine().lower() in ("arm64", "aarch64"):
-        present.add("asimd")  # every 64-bit ARM has it
     return tuple(dict.fromkeys(ours for theirs, ours in _FLAGS.items() if theirs in present))
+
+
+def cores_in(cpuinfo: str) -> int | None:
+    """Return the number of cores from what is in /proc/cpuinfo, or None if it does not tell."""
+    return len(re.findall(r"^processor\s*:", cpuinfo, re.MULTILINE)) or None
 
 
 def load_average() -> float | None:

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from tfprune.benchmark.delegation import count_delegated
 from tfprune.benchmark.runtime import Runtime
-from tfprune.benchmark.tensors import Array, Tensor, short_name
+from tfprune.benchmark.tensors import Array, Tensor, random_values, short_name
 from tfprune.errors import InputError
 
 __all__ = ["LoadedModel", "shape_for"]
@@ -24,13 +25,14 @@ class LoadedModel:
 
     Args:
         runtime: The interpreter's class.
-        path: The .tflite file.
+        source: The path of the .tflite file, or the bytes in it.
         threads: The number of threads of the interpreter.
+        delegate: Whether its default delegate may take operations.
     """
 
-    def __init__(self, runtime: Runtime, path: str, threads: int) -> None:
+    def __init__(self, runtime: Runtime, source: str | bytes, threads: int, delegate: bool = True) -> None:
         start = time.perf_counter_ns()
-        self._interpreter = runtime.interpreter(model_path=path, num_threads=threads)
+        self._interpreter = runtime.open(source, threads, delegate)
         self.init_ns = time.perf_counter_ns() - start
         self.invoke: Callable[[], None] = self._interpreter.invoke
         # The operations of the file itself: allocating adds a delegate's, asking for the signature may allocate.
@@ -49,6 +51,18 @@ class LoadedModel:
                 self._interpreter.resize_tensor_input(tensor.index, shapes[tensor.index])
         self._interpreter.allocate_tensors()
         self.init_ns += time.perf_counter_ns() - start
+
+    def delegation(self) -> dict[str, int] | None:
+        """Return how many operations a delegate took once tensors are allocated, or None if that can't be told."""
+        with contextlib.suppress(Exception):  # a private method, which an interpreter may lack
+            return count_delegated(self._interpreter._get_ops_details())
+        return None
+
+    def fill(self, shapes: dict[int, tuple[int, ...]], seed: int) -> None:
+        """Put made-up values into every input."""
+        generator = np.random.default_rng(seed)
+        for tensor in self.inputs:
+            self.set(tensor, np.ascontiguousarray(random_values(shapes[tensor.index], tensor, generator)))
 
     def set(self, tensor: Tensor, values: Array) -> None:
         """Copy values into an input."""

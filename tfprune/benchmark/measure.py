@@ -1,44 +1,36 @@
-"""`run`: measure one model, or several in turn so that their ratios hold on a busy machine."""
+"""`run`: measure one model, or several models and settings in turn."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
+from tfprune.arguments import named_arguments
 from tfprune.benchmark import host
 from tfprune.benchmark.child import Child
+from tfprune.benchmark.configurations import configurations
 from tfprune.benchmark.data_folder import Inputs, data_folder
+from tfprune.benchmark.entrants import Entrant, take_turns
 from tfprune.benchmark.model_file import PathLike, check_model_file, gzip_bytes
-from tfprune.benchmark.results import Environment, Memory, ModelResult, Report
+from tfprune.benchmark.notes import notes
+from tfprune.benchmark.records import Environment, Failure, Memory, ModelResult
+from tfprune.benchmark.results import Report
 from tfprune.benchmark.settings import Settings
-from tfprune.benchmark.timing import Samples, latency, speedup
-from tfprune.errors import InputError
+from tfprune.benchmark.timing import latency, speedup
+from tfprune.errors import BenchmarkError, InputError
 
-__all__ = ["run"]
-
-_BURST_SECONDS = 0.05
+__all__ = ["check_model_files", "run"]
 
 
-@dataclass
-class _Entrant:
-    """One model in its worker process, and what is known of it so far."""
-
-    child: Child
-    init_ns: int
-    sparse: bool
-    warmup_ns: list[int]
-    samples: Samples
-
-
+@named_arguments(num_threads="give threads=2", delegates="give delegate=[True, False]")
 def run(
     paths: PathLike | Sequence[PathLike],
     *,
-    threads: int = 1,
+    threads: int | Sequence[int] = 1,
+    delegate: bool | Sequence[bool] = True,
+    interpreter: str | Sequence[str] | None = None,
     warmup: int = 1,
     runs: int = 50,
     min_seconds: float = 1.0,
@@ -50,12 +42,17 @@ def run(
 ) -> Report:
     """Measure how long .tflite models take on this machine, how much memory they need and how large they are.
 
-    Each model runs in a process of its own, so a damaged one can't take this program along. Several models take turns
-    of about 50 ms, in changing order, and are compared round by round with the first one.
+    Every model with every setting runs in a process of its own, so a damaged one can't take this program along. They
+    take turns of about 50 ms, in changing order, and are compared round by round with the first one: the first model
+    with the first setting.
 
     Args:
-        paths: One .tflite file, or several; the first is the one that the others are compared with.
-        threads: Threads of the interpreter.
+        paths: One .tflite file, or several.
+        threads: Threads of the interpreter; several numbers are measured side by side.
+        delegate: Whether the interpreter's default delegate, XNNPACK, may take operations; `[True, False]` measures
+            both side by side.
+        interpreter: The package to take the interpreter from: "ai-edge-litert", "tflite-runtime" or "tensorflow"
+            (`tf.lite.Interpreter`), a list of them, or "all" that are installed; None for the first that is installed.
         warmup: Inferences before the measurement, at least.
         runs: Measured inferences, at least.
         min_seconds: Measured time of each model, at least.
@@ -66,54 +63,57 @@ def run(
         inputs: Real inputs instead, as for `predict`; the first sample is used.
 
     Returns:
-        A report with one result for each path.
+        A report with one result for each path and setting. With several settings, one that a model can't be run with
+        is among `failures`.
 
     Raises:
-        InputError: If a file is no .tflite file, or an argument makes no sense.
-        BenchmarkError: If a model can't be run, crashes its process or exceeds the time limit.
+        InputError: If a file is no .tflite file, an interpreter is not installed, or an argument makes no sense.
+        BenchmarkError: If a model can't be run, crashes its process or exceeds the time limit; of several settings,
+            if it can be run with none, or ends while it is measured.
 
     Example:
         >>> import tfprune.benchmark
         >>> report = tfprune.benchmark.run(["dense.tflite", "small.tflite"], threads=1, min_seconds=0.1)
         >>> print(report[0].latency)
         Inference timings in us: Init: ..., First inference: ..., Warmup (avg): ..., Inference (avg): ...
+        >>> both = tfprune.benchmark.run("dense.tflite", delegate=[True, False], min_seconds=0.1)
+        >>> [(result.delegate, result.delegation.taken) for result in both]
+        [(True, 10), (False, 0)]
     """
-    settings = Settings(threads, warmup, runs, min_seconds, max_seconds, warmup_seconds, timeout, seed)
-    files = _files(paths)
+    settings = Settings(warmup, runs, min_seconds, max_seconds, warmup_seconds, timeout, seed)
+    wanted = configurations(threads, delegate, interpreter)
+    files = check_model_files(paths)
     load_average = host.load_average()  # before we add to it
-    packed = [gzip_bytes(path) for path in files]
+    packed = {path: gzip_bytes(path) for path in files}
     with contextlib.ExitStack() as stack:
         data = None if inputs is None else stack.enter_context(data_folder(inputs)).message()
-        children = [stack.enter_context(Child(path, timeout)) for path in files]
-        runtimes = [child.hello() for child in children]
-        entrants = [_warm_up(child, settings, data) for child in children]
-        _take_turns(entrants, settings)
-        memories = [entrant.child.ask("memory", "reading its memory") for entrant in entrants]
+        entrants = [Entrant(path, each, stack.enter_context(Child(path, timeout))) for path in files for each in wanted]
+        failed = _Failures(tolerant=len(wanted) > 1)
+        entrants = failed.sift(entrants, Entrant.start)
+        entrants = failed.sift(entrants, lambda entrant: entrant.warm_up(settings, data))
+        take_turns(entrants, settings)
+        results = tuple(_result(entrant, entrants[0], packed) for entrant in entrants)
     environment = Environment(
         device="cpu",
-        threads=threads,
-        **runtimes[0],
+        threads=results[0].threads,
+        interpreter=results[0].interpreter,
+        versions=results[0].versions,
         platform=platform.platform(),
         cpu=host.cpu_model(),
         cpu_flags=host.cpu_flags(),
         cores=host.cores(),
         load_average=load_average,
     )
-    results = tuple(
-        ModelResult(
-            model=str(path),
-            file_bytes=path.stat().st_size,
-            gzip_bytes=size,
-            latency=latency(entrant.init_ns, entrant.warmup_ns, entrant.samples),
-            memory=Memory(**memory),
-            speedup=None if entrant is entrants[0] else speedup(entrants[0].samples, entrant.samples),
-        )
-        for path, size, entrant, memory in zip(files, packed, entrants, memories, strict=True)
-    )
-    return Report(results, environment, _notes(environment, any(entrant.sparse for entrant in entrants)))
+    sparse = any(entrant.sparse for entrant in entrants)
+    return Report(results, environment, notes(environment, sparse), tuple(failed.records))
 
 
-def _files(paths: PathLike | Sequence[PathLike]) -> list[Path]:
+def check_model_files(paths: PathLike | Sequence[PathLike]) -> list[Path]:
+    """Return the absolute paths of one .tflite file, or of several.
+
+    Raises:
+        InputError: If there is none, or one is no .tflite file.
+    """
     given = list(paths) if isinstance(paths, Sequence) and not isinstance(paths, str) else [paths]
     if not given:
         raise InputError("No model was given; give the path of a .tflite file, or several.")
@@ -123,41 +123,45 @@ def _files(paths: PathLike | Sequence[PathLike]) -> list[Path]:
     return [check_model_file(path) for path in given]
 
 
-def _warm_up(child: Child, settings: Settings, data: dict[str, Any] | None) -> _Entrant:
-    model = child.ask(
-        "load", "loading it", path=str(child.path), threads=settings.threads, seed=settings.seed, data=data
+class _Failures:
+    """What could not be run: an error, or records of it where other settings can be measured."""
+
+    def __init__(self, tolerant: bool) -> None:
+        self.records: list[Failure] = []
+        self._tolerant = tolerant
+
+    def sift(self, entrants: list[Entrant], step: Callable[[Entrant], None]) -> list[Entrant]:
+        """Let all do a step; return those who could."""
+        outcomes = [self._attempt(entrant, step) for entrant in entrants]
+        able = [entrant for entrant, error in zip(entrants, outcomes, strict=True) if error is None]
+        if not able and outcomes[0] is not None:
+            raise outcomes[0]
+        return able
+
+    def _attempt(self, entrant: Entrant, step: Callable[[Entrant], None]) -> BenchmarkError | None:
+        try:
+            step(entrant)
+        except BenchmarkError as error:
+            if not self._tolerant:
+                raise
+            how = entrant.configuration
+            name = entrant.interpreter or how.interpreter or ""
+            self.records.append(Failure(str(entrant.path), how.threads, how.delegate, name, str(error)))
+            return error
+        return None
+
+
+def _result(entrant: Entrant, first: Entrant, packed: dict[Path, int]) -> ModelResult:
+    return ModelResult(
+        model=str(entrant.path),
+        file_bytes=entrant.path.stat().st_size,
+        gzip_bytes=packed[entrant.path],
+        latency=latency(entrant.init_ns, entrant.warmup_ns, entrant.samples),
+        memory=Memory(**entrant.child.ask("memory", "reading its memory")),
+        speedup=None if entrant is first else speedup(first.samples, entrant.samples),
+        threads=entrant.configuration.threads,
+        delegate=entrant.configuration.delegate,
+        interpreter=entrant.interpreter,
+        versions=entrant.versions,
+        delegation=entrant.delegation,
     )
-    times = list(child.ask("burst", "running it for the first time", seconds=0.0)["wall_ns"])
-    while len(times) < settings.warmup or sum(times) < settings.warmup_seconds * 1e9:
-        left = max(settings.warmup_seconds - sum(times) / 1e9, 0.0)
-        times += _burst(child, min(left, _BURST_SECONDS))["wall_ns"]
-    return _Entrant(child, model["init_ns"], model["sparse"], times, Samples())
-
-
-def _take_turns(entrants: list[_Entrant], settings: Settings) -> None:
-    """Let the models run in turn until each has had enough; one that has had too much sits out."""
-    seconds = min(_BURST_SECONDS, settings.min_seconds / 10)
-    for number in itertools.count():
-        if all(settings.is_enough(entrant.samples) for entrant in entrants):
-            return
-        shift = number % len(entrants)
-        for entrant in entrants[shift:] + entrants[:shift]:
-            if entrant.samples.seconds < settings.max_seconds:
-                times = _burst(entrant.child, seconds)
-                entrant.samples.add(number, times["wall_ns"], times["cpu_ns"])
-
-
-def _burst(child: Child, seconds: float) -> dict[str, Any]:
-    return child.ask("burst", "running it", extra_seconds=seconds, seconds=seconds)
-
-
-def _notes(environment: Environment, sparse: bool) -> tuple[str, ...]:
-    notes = []
-    if sparse and "avx" in environment.cpu_flags:
-        notes.append(
-            "This CPU has AVX, with which XNNPACK's sparse convolutions never engage: zeros bring no speed here; on "
-            "ARM they may."
-        )
-    if environment.load_average is not None and environment.load_average > environment.cores:
-        notes.append("The machine was busy: trust the speed-ups and the CPU times rather than the wall times.")
-    return tuple(notes)

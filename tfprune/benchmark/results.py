@@ -1,4 +1,4 @@
-"""What a benchmark found, as frozen records that print, and go to JSON and back."""
+"""The report of a benchmark: it prints, is a table, and goes to JSON and back."""
 
 from __future__ import annotations
 
@@ -7,140 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from tfprune.benchmark.records import Delegation, Environment, Failure, Latency, Memory, ModelResult, Speedup
 from tfprune.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Environment", "Latency", "Memory", "ModelResult", "Report", "Speedup"]
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Times of one model in milliseconds, in the words of LiteRT's own tools.
-
-    Args:
-        init_ms: Making the interpreter and allocating its tensors.
-        first_ms: The first inference.
-        warmup_ms: The average of the warm-up, the first inference included.
-        avg_ms: Average of the measured inferences; so are the next six.
-        median_ms: Median.
-        p5_ms: 5th percentile.
-        p95_ms: 95th percentile.
-        min_ms: Shortest.
-        max_ms: Longest.
-        std_ms: Standard deviation.
-        cpu_min_ms: Shortest CPU time of the calling thread: the steadiest number on a busy machine. With several
-            threads it leaves out the work of the others.
-        cpu_median_ms: Median CPU time of the calling thread.
-        num_runs: The number of measured inferences.
-        num_warmup_runs: The number of inferences of the warm-up.
-    """
-
-    init_ms: float
-    first_ms: float
-    warmup_ms: float
-    avg_ms: float
-    median_ms: float
-    p5_ms: float
-    p95_ms: float
-    min_ms: float
-    max_ms: float
-    std_ms: float
-    cpu_min_ms: float
-    cpu_median_ms: float
-    num_runs: int
-    num_warmup_runs: int
-
-    def __str__(self) -> str:
-        return (
-            f"Inference timings in us: Init: {self.init_ms * 1e3:.0f}, First inference: {self.first_ms * 1e3:.0f}, "
-            f"Warmup (avg): {self.warmup_ms * 1e3:.1f}, Inference (avg): {self.avg_ms * 1e3:.1f}"
-        )
-
-
-@dataclass(frozen=True)
-class Memory:
-    """The peak resident memory of the process that ran the model, in bytes; None where the system can't tell.
-
-    Args:
-        peak_bytes: Of the whole process: Python, NumPy, the interpreter and the model.
-        model_bytes: How much of it was added by loading and running the model.
-    """
-
-    peak_bytes: int | None
-    model_bytes: int | None
-
-
-@dataclass(frozen=True)
-class Speedup:
-    """How many times faster a model is than the first one, from rounds in which both ran.
-
-    Args:
-        median: The median over the rounds of (median time of the first model) / (median time of this one).
-        p5: The 5th percentile over the rounds.
-        p95: The 95th percentile over the rounds.
-        num_rounds: The number of rounds.
-    """
-
-    median: float
-    p5: float
-    p95: float
-    num_rounds: int
-
-    def __str__(self) -> str:
-        return f"{self.median:.2f}x (5-95 %: {self.p5:.2f}-{self.p95:.2f}, {self.num_rounds} rounds)"
-
-
-@dataclass(frozen=True)
-class ModelResult:
-    """All that was measured of one model.
-
-    Args:
-        model: The path of the file.
-        file_bytes: Its size.
-        gzip_bytes: Its size after gzip.
-        latency: Times.
-        memory: Peak memory.
-        speedup: Compared with the first model; None for the first one itself.
-    """
-
-    model: str
-    file_bytes: int
-    gzip_bytes: int
-    latency: Latency
-    memory: Memory
-    speedup: Speedup | None
-
-    def __str__(self) -> str:
-        return str(self.latency)
-
-
-@dataclass(frozen=True)
-class Environment:
-    """Where the times hold.
-
-    Args:
-        device: What ran the models: "cpu".
-        threads: The threads of the interpreter.
-        interpreter: The package that the interpreter comes from.
-        versions: Versions of the interpreter, of NumPy and of Python.
-        platform: Operating system and architecture.
-        cpu: The name of the CPU or of the board.
-        cpu_flags: Its vector instruction sets that matter.
-        cores: The cores that could be used.
-        load_average: Busy processes over the last minute, before we began.
-    """
-
-    device: str
-    threads: int
-    interpreter: str
-    versions: Mapping[str, str]
-    platform: str
-    cpu: str
-    cpu_flags: tuple[str, ...]
-    cores: int
-    load_average: float | None
+__all__ = ["Report"]
 
 
 @dataclass(frozen=True)
@@ -148,9 +21,10 @@ class Report:
     """The results of `tfprune.benchmark.run`: iterate over it, index it, print it, or save it as JSON.
 
     Args:
-        models: One result for each path, in the order given.
+        models: One result for each model and setting, in the order given.
         environment: Where the times hold.
         notes: What a reader has to know to trust them.
+        failures: Models with settings that they could not be run with, where several settings were asked for.
 
     Example:
         >>> report = tfprune.benchmark.run(["dense.tflite", "small.tflite"], min_seconds=0.1)
@@ -161,6 +35,7 @@ class Report:
     models: tuple[ModelResult, ...]
     environment: Environment
     notes: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
     def __len__(self) -> int:
         return len(self.models)
@@ -177,7 +52,7 @@ class Report:
         return as_text(self)
 
     def table(self) -> Table:
-        """Return a `rich.table.Table`: size, gzip, median, p5-p95, speed-up and peak memory of each model."""
+        """Return a `rich.table.Table`: size, gzip, median, p5-p90, CPU times, delegation, speed-up, peak memory."""
         from tfprune.benchmark.rendering import as_table
 
         return as_table(self)
@@ -193,16 +68,18 @@ class Report:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Report:
-        """Make a report from what `to_dict` returned.
+        """Make a report from what `to_dict` returned, now or in an earlier version.
 
         Raises:
             InputError: If it is something else.
         """
         try:
             environment = {**content["environment"], "cpu_flags": tuple(content["environment"]["cpu_flags"])}
-            models = tuple(_model_result(model) for model in content["models"])
-            return cls(models, Environment(**environment), tuple(content["notes"]))
-        except (KeyError, TypeError) as error:
+            where = Environment(**environment)
+            models = tuple(_model_result(model, where) for model in content["models"])
+            failures = tuple(Failure(**failure) for failure in content.get("failures", ()))
+            return cls(models, where, tuple(content["notes"]), failures)
+        except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"This is not a saved benchmark report ({error!r}); give what to_json() wrote.") from error
 
     @classmethod
@@ -219,10 +96,14 @@ class Report:
         return cls.from_dict(content)
 
 
-def _model_result(content: Mapping[str, Any]) -> ModelResult:
+def _model_result(content: Mapping[str, Any], where: Environment) -> ModelResult:
+    # Reports of versions that measured one setting only have it in the environment.
+    setting = {"threads": where.threads, "interpreter": where.interpreter, "versions": where.versions}
+    delegation = content.get("delegation")
     parts = {
         "latency": Latency(**content["latency"]),
         "memory": Memory(**content["memory"]),
         "speedup": None if content["speedup"] is None else Speedup(**content["speedup"]),
+        "delegation": None if delegation is None else Delegation(**delegation),
     }
-    return ModelResult(**{**content, **parts})
+    return ModelResult(**{**setting, **content, **parts})

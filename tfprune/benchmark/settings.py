@@ -15,7 +15,6 @@ __all__ = ["Settings", "check_number"]
 class Settings:
     """The numbers given to `run`, checked when the record is made."""
 
-    threads: int
     warmup: int
     runs: int
     min_seconds: float
@@ -25,7 +24,7 @@ class Settings:
     seed: int
 
     def __post_init__(self) -> None:
-        for name, least in (("threads", 1), ("warmup", 0), ("runs", 1), ("seed", 0)):
+        for name, least in (("warmup", 0), ("runs", 1), ("seed", 0)):
             check_number(name, getattr(self, name), least, whole=True)
         for name in ("min_seconds", "warmup_seconds"):
             check_number(name, getattr(self, name), 0)

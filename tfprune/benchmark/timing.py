@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tfprune.benchmark.results import Latency, Speedup
+from tfprune.benchmark.records import Latency, Speedup
 
 __all__ = ["Samples", "latency", "speedup"]
 
@@ -32,7 +32,7 @@ def latency(init_ns: int, warmup_ns: list[int], samples: Samples) -> Latency:
     """Return the times of one model in milliseconds; `warmup_ns` begins with the first inference."""
     wall = np.concatenate(list(samples.wall.values())) / 1e6
     cpu = np.concatenate(list(samples.cpu.values())) / 1e6
-    p5, median, p95 = np.percentile(wall, [5, 50, 95])
+    p5, median, p90, p95 = np.percentile(wall, [5, 50, 90, 95])
     return Latency(
         init_ms=init_ns / 1e6,
         first_ms=warmup_ns[0] / 1e6,
@@ -48,6 +48,7 @@ def latency(init_ns: int, warmup_ns: list[int], samples: Samples) -> Latency:
         cpu_median_ms=float(np.median(cpu)),
         num_runs=samples.count,
         num_warmup_runs=len(warmup_ns),
+        p90_ms=float(p90),
     )
 
 

@@ -24,6 +24,7 @@ from tfprune.benchmark.limits import clock_off, clock_on, restrain
 from tfprune.benchmark.loaded_model import LoadedModel, shape_for
 from tfprune.benchmark.memory import forget_peak, peak_bytes
 from tfprune.benchmark.predictor import Predictor
+from tfprune.benchmark.prefixes import Prefixes
 from tfprune.benchmark.runtime import Runtime, find_runtime
 from tfprune.benchmark.tensors import Array, encode, random_values
 from tfprune.errors import BenchmarkError, InputError
@@ -41,12 +42,13 @@ class Worker:
         self._runtime: Runtime
         self._model: LoadedModel
         self._predictor: Predictor
+        self._prefixes: Prefixes
         self._memory_before: int | None = None
         self._usual_seconds = 0.0
 
-    def hello(self) -> dict[str, Any]:
-        """Import the interpreter."""
-        self._runtime = find_runtime()
+    def hello(self, interpreter: str | None = None) -> dict[str, Any]:
+        """Import the interpreter: the one of that name, or the first there is."""
+        self._runtime = find_runtime(interpreter)
         versions = {self._runtime.name: self._runtime.version, "numpy": np.__version__}
         return {"interpreter": self._runtime.name, "versions": {**versions, "python": platform.python_version()}}
 
@@ -57,11 +59,13 @@ class Worker:
         tensors = {"inputs": model.inputs, "outputs": model.outputs}
         return {**{k: [vars(t) for t in v] for k, v in tensors.items()}, "operations": model.operations}
 
-    def load(self, path: str, threads: int, seed: int, data: dict[str, Any] | None) -> dict[str, Any]:
+    def load(
+        self, path: str, threads: int, seed: int, data: dict[str, Any] | None, delegate: bool = True
+    ) -> dict[str, Any]:
         """Open a model, allocate its tensors and fill its inputs."""
         forget_peak()
         self._memory_before = peak_bytes()
-        model = self._model = LoadedModel(self._runtime, path, threads)
+        model = self._model = LoadedModel(self._runtime, path, threads, delegate)
         if data is not None:
             model.use_signature()
         given = None if data is None else bind(load_arrays(data["folder"], data["count"]), data["names"], model.inputs)
@@ -73,7 +77,8 @@ class Worker:
             shape = shapes[tensor.index]
             values = random_values(shape, tensor, generator) if given is None else _first(given[i], shape[0])
             model.set(tensor, np.ascontiguousarray(encode(values, tensor)))
-        return {"init_ns": model.init_ns, "sparse": "DENSIFY" in model.operations}
+        sparse = "DENSIFY" in model.operations
+        return {"init_ns": model.init_ns, "sparse": sparse, "delegation": model.delegation()}
 
     def burst(self, seconds: float) -> dict[str, Any]:
         """Invoke the model until that time is over, once at least; return each time in nanoseconds."""
@@ -88,6 +93,19 @@ class Worker:
         """Return the most memory this process has held: at all, and since before the model was loaded."""
         peak, before = peak_bytes(), self._memory_before
         return {"peak_bytes": peak, "model_bytes": None if peak is None or before is None else peak - before}
+
+    def cut(self, path: str) -> dict[str, Any]:
+        """Open a model to time its first operations, more and more of them; return all its operations."""
+        self._prefixes = Prefixes(self._runtime, path)
+        return {"operations": self._prefixes.describe()}
+
+    def add_prefix(self, count: int, threads: int, delegate: bool, seed: int) -> dict[str, Any]:
+        """Load the first operations and run them once."""
+        return self._prefixes.add(count, threads, delegate, seed)
+
+    def round(self, seconds: float, clock: str) -> dict[str, Any]:
+        """Run all beginnings of the model in turn, for that time in all; return the fastest time of each."""
+        return {"ns": self._prefixes.round(seconds, clock)}
 
     def feed(self, path: str, threads: int, data: dict[str, Any]) -> dict[str, Any]:
         """Open a model for prediction."""

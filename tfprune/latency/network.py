@@ -205,4 +205,5 @@ def measured_latency(models: Sequence[keras.Model], threads: int = 1) -> list[fl
         for model, path in zip(models, paths, strict=True):
             to_tflite(model, path)
         found = tfprune.benchmark.run(paths, threads=threads, runs=20, min_seconds=0.5, warmup_seconds=0.1)
-    return [one.latency.cpu_min_ms if threads == 1 else one.latency.min_ms for one in found]
+    times = [one.latency for one in found]
+    return [each.min_ms if threads > 1 or each.cpu_min_ms is None else each.cpu_min_ms for each in times]

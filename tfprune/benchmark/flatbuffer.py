@@ -1,0 +1,71 @@
+"""A .tflite file as objects and back; lives in the worker process only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tfprune.errors import BenchmarkError
+
+__all__ = ["operation_names", "read_model", "write_model"]
+
+_IDENTIFIER = b"TFL3"
+
+
+def read_model(content: bytes) -> Any:
+    """Return a file as the object tree of TFLite's schema (`ModelT`), with all data in its buffers.
+
+    Raises:
+        BenchmarkError: If flatbuffers of TFLite can't be read here.
+    """
+    schema = _schema()
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    for buffer in model.buffers:
+        if getattr(buffer, "offset", 0):  # large files keep data behind the tree
+            buffer.data = _numbers(content[buffer.offset : buffer.offset + buffer.size])
+            buffer.offset = buffer.size = 0
+    for graph in model.subgraphs:
+        for operator in graph.operators or []:
+            if start := getattr(operator, "largeCustomOptionsOffset", 0):
+                operator.customOptions = _numbers(content[start : start + operator.largeCustomOptionsSize])
+                operator.largeCustomOptionsOffset = operator.largeCustomOptionsSize = 0
+    return model
+
+
+def write_model(model: Any) -> bytes:
+    """Return the file of an object tree."""
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1 << 16)
+    builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def operation_names(model: Any) -> list[str]:
+    """Return the name of each kind of operation that a model uses, by the number that its operators refer to."""
+    names = {code: name for name, code in vars(_schema().BuiltinOperator).items() if isinstance(code, int)}
+    found = []
+    for kind in model.operatorCodes:
+        custom = kind.customCode
+        told = custom.decode("utf-8", "replace") if isinstance(custom, bytes) else custom
+        # Codes that were added later are in the one field, those before in both.
+        name = names.get(max(kind.builtinCode, kind.deprecatedBuiltinCode), "UNKNOWN")
+        found.append(told if name == "CUSTOM" and told else name)
+    return found
+
+
+def _numbers(content: bytes) -> Any:
+    import numpy as np
+
+    return np.frombuffer(content, np.uint8)
+
+
+def _schema() -> Any:
+    try:
+        import flatbuffers  # noqa: F401
+        from ai_edge_litert import schema_py_generated
+    except ImportError as error:
+        raise BenchmarkError(
+            f"Timing single layers needs ai-edge-litert and flatbuffers, which can't be imported ({error}); run: pip "
+            "install ai-edge-litert flatbuffers, or give benchmark_model=."
+        ) from error
+    return schema_py_generated
