@@ -36,7 +36,7 @@ def test_single_weights_of_the_layers_whose_zeros_are_skipped(ready, capsys):
     assert report.sparsity == pytest.approx(0.8, abs=1e-3)
     assert not np.any(model.get_layer("conv_preds").kernel.numpy() == 0)
     told = capsys.readouterr().out
-    assert "android-cpu: single weights, as zeros of its 13 1 × 1 convolutions" in told
+    assert "android-cpu: single weights: zeros of its 13 1 × 1 convolutions" in told
     assert "tfprune.to_tflite(model, path, sparse=True)" in told
 
 

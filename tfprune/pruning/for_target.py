@@ -123,7 +123,7 @@ def weights(
         layer for layer in model._flatten_layers(include_self=False) if layer.name in names and is_pointwise(layer)
     )
     reasons = (
-        f"single weights, as zeros of its {len(chosen)} 1 × 1 convolutions are skipped there ({found.weights:,} in all)",
+        f"single weights: zeros of its {len(chosen)} 1 × 1 convolutions ({found.weights:,} weights) are skipped there",
         "only of these layers, and of all of them, as more than two thirds of their weights have to be zero together",
         "export it with tfprune.to_tflite(model, path, sparse=True), which stores float16",
     )
