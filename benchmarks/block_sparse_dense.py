@@ -38,7 +38,7 @@ def export(folder: Path, index: int, granularity: Any, sparsity: float, sparse: 
     model = keras.Sequential([keras.Input((1024,)), *layers])
     if sparsity:
         tfprune.prune(model, sparsity, granularity=granularity, layers=layers)
-    return tfprune.to_tflite(model, folder / f"{index}.tflite", sparse=sparse)
+    return tfprune.to_tflite(model, folder / f"{index}.tflite", quantize=None, sparse=sparse)
 
 
 def main() -> None:

@@ -225,7 +225,7 @@ def test_demo(tmp_path):
     assert rows["pruned_sparse"]["bytes"] < 0.4 * rows["dense"]["bytes"]
     assert rows["pruned"]["gzip_bytes"] < 0.4 * rows["dense"]["gzip_bytes"]
     assert all(row["accuracy"] > 0.3 and row["median_ms"] > 0 for row in rows.values())
-    assert rows["pruned"]["accuracy"] == rows["pruned_sparse"]["accuracy"]
+    assert rows["pruned_sparse"]["accuracy"] == pytest.approx(rows["pruned"]["accuracy"], abs=0.005)
     card = (tmp_path / "out" / "README.md").read_text()
     assert rows["dense"]["sha256"] in card
     assert "by the interpreter" in (tmp_path / "out" / "pruned.tflite.md").read_text()

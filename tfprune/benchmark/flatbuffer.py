@@ -1,4 +1,4 @@
-"""A .tflite file as objects and back; lives in the worker process only."""
+"""A .tflite file as objects and back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from tfprune.errors import BenchmarkError
 
-__all__ = ["operation_names", "read_model", "write_model"]
+__all__ = ["operation_names", "read_model", "tensor_types", "write_model"]
 
 _IDENTIFIER = b"TFL3"
 
@@ -53,6 +53,11 @@ def operation_names(model: Any) -> list[str]:
     return found
 
 
+def tensor_types() -> dict[int, str]:
+    """Return the name of each type of tensor, such as "float32", by its number in a file."""
+    return {code: name.lower() for name, code in vars(_schema().TensorType).items() if isinstance(code, int)}
+
+
 def _numbers(content: bytes) -> Any:
     import numpy as np
 
@@ -65,7 +70,7 @@ def _schema() -> Any:
         from ai_edge_litert import schema_py_generated
     except ImportError as error:
         raise BenchmarkError(
-            f"Timing single layers needs ai-edge-litert and flatbuffers, which can't be imported ({error}); run: pip "
-            "install ai-edge-litert flatbuffers, or give benchmark_model=."
+            f"Looking into a .tflite file needs ai-edge-litert and flatbuffers, which can't be imported ({error}); "
+            "run: pip install ai-edge-litert flatbuffers."
         ) from error
     return schema_py_generated

@@ -11,7 +11,9 @@ from tfprune.callbacks.student import student_of
 from tfprune.export import ExportResult, to_tflite
 from tfprune.export.checks import check_arguments, check_tolerance
 from tfprune.export.converter import Settings
+from tfprune.export.sparse import storage
 from tfprune.files import PathLike
+from tfprune.targets import Target, find_target
 
 __all__ = ["TFLiteExportCallback"]
 
@@ -26,8 +28,9 @@ class TFLiteExportCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     Args:
         path: The file to write; it ends in ".tflite".
-        quantize: None, "float16", "dynamic", "int8" or "int16x8".
+        quantize: "float32" or None, "float16", "dynamic", "int8" or "int16x8"; by default float32, float16 if sparse.
         sparse: Whether to leave zeros out of the file.
+        target: The device that the file is for; what fails there is refused.
         representative_data: Typical inputs, for "int8" and "int16x8".
         parity_data: Inputs on which to compare the file with the model.
         batch_size: The number of samples that the file takes at once, or None to leave it open.
@@ -56,8 +59,9 @@ class TFLiteExportCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self,
         path: PathLike,
         *,
-        quantize: str | None = None,
+        quantize: str | None = "auto",
         sparse: bool | None = None,
+        target: str | Target | None = None,
         representative_data: Any = None,
         parity_data: Any = None,
         batch_size: int | None = 1,
@@ -74,6 +78,7 @@ class TFLiteExportCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self.options: dict[str, Any] = {
             "quantize": quantize,
             "sparse": sparse,
+            "target": target,
             "representative_data": representative_data,
             "parity_data": parity_data,
             "batch_size": batch_size,
@@ -96,7 +101,10 @@ class TFLiteExportCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if self._others is not None:
             speak_last(self._others, self._write, WRITE)
         options = self.options
-        settings = Settings(options["quantize"], bool(options["sparse"]), options["io_dtype"])
+        quantize = storage(student_of(self.model), options["quantize"], sparse=False)  # the zeros are yet to come
+        settings = Settings(quantize, bool(options["sparse"]), options["io_dtype"])
+        if options["target"] is not None:
+            find_target(options["target"])
         data, batch_size = options["representative_data"], options["batch_size"]
         check_arguments(self.path, settings, data, batch_size, overwrite=self.overwrite)
         check_tolerance(options["tolerance"], verify=options["verify"])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tfprune.errors import ExportError, InputError
 from tfprune.targets import Target
 
-__all__ = ["check_loadable", "check_sparse", "sparse_storage", "sparsest_kernel"]
+__all__ = ["check_loadable", "check_sparse", "sparsest_kernel", "storage"]
 
 ENOUGH = 0.3  # under this share of zeros the converter stores a tensor dense
 
@@ -78,10 +78,12 @@ def check_loadable(content: bytes, target: Target | None, model: Any) -> None:
     raise ExportError(f"This file can't be loaded {where}: {worst.layer!r} {worst.problem}; {worst.mend}.")
 
 
-def sparse_storage(model: Any, *, sparse: bool) -> str | None:
-    """Return how weights are stored if nobody said: float32, but float16 if sparse and without blocks for Dense."""
+def storage(model: Any, quantize: str | None, *, sparse: bool) -> str | None:
+    """Return how weights are stored, None for float32; "auto" is that, but float16 if sparse and without blocks."""
     import keras
 
+    if quantize != "auto":
+        return None if quantize == "float32" else quantize
     if not sparse or not isinstance(model, keras.Model):
         return None
     dense = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Dense) and layer.built]

@@ -19,7 +19,7 @@ from tfprune.export.converter import Settings, convert, quiet
 from tfprune.export.explain import explain
 from tfprune.export.precision import float32_twin, reduced_precision
 from tfprune.export.result import ExportResult, Parity
-from tfprune.export.sparse import check_loadable, check_sparse, sparse_storage
+from tfprune.export.sparse import check_loadable, check_sparse, storage
 from tfprune.export.stored import Stored, read_stored
 from tfprune.export.trace import save_for_conversion
 from tfprune.files import PathLike, atomic_path
@@ -68,7 +68,7 @@ def to_tflite(
     Args:
         model: A built Keras model: functional, sequential or subclassed.
         path: The file to write; it ends in ".tflite".
-        quantize: How to store weights: None for float32; "float16" (half the size); "dynamic" (8-bit weights,
+        quantize: How to store weights: "float32" or None; "float16" (half the size); "dynamic" (8-bit weights,
             activations quantised while running); "int8" (8-bit weights and activations); "int16x8" (16-bit
             activations, 8-bit weights). The last two need `representative_data`. By default float32; float16 for a
             sparse file, unless it has Dense layers with blocks of zeros, which are fast in float32 only.
@@ -110,7 +110,7 @@ def to_tflite(
         ('x', 'random')
     """
     device = None if target is None else find_target(target)
-    quantize = sparse_storage(model, sparse=bool(sparse)) if quantize == "auto" else quantize
+    quantize = storage(model, quantize, sparse=bool(sparse))
     settings = Settings(quantize, bool(sparse), io_dtype)
     destination = checks.check_arguments(path, settings, representative_data, batch_size, overwrite=overwrite)
     checks.check_tolerance(tolerance, verify=verify)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tfprune.benchmark.flatbuffer import operation_names, read_model, tensor_types
 from tfprune.errors import InputError
 from tfprune.files import PathLike
 
@@ -130,10 +131,8 @@ def read_network(source: PathLike | bytes) -> Network:
 
 def parse(content: bytes) -> Network:
     """Return the first subgraph of a flatbuffer."""
-    schema = schema_module()
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    kinds = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-    types = {value: name.lower() for name, value in vars(schema.TensorType).items() if not name.startswith("_")}
+    model, types = read_model(content), tensor_types()
+    kinds = operation_names(model)
     graph = model.subgraphs[0]
     tensors = [tensor_of(tensor, model.buffers, types) for tensor in graph.tensors]
     values = {
@@ -143,8 +142,7 @@ def parse(content: bytes) -> Network:
     }
     operations = []
     for index, op in enumerate(graph.operators):
-        code = model.operatorCodes[op.opcodeIndex]
-        kind = kinds[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        kind = kinds[op.opcodeIndex]
         inputs = () if op.inputs is None else tuple(int(i) for i in op.inputs)
         outputs = tuple(int(i) for i in op.outputs)
         if kind in UNPACKING and tensors[inputs[0]].constant:
@@ -154,6 +152,8 @@ def parse(content: bytes) -> Network:
                 plain.name, packed.shape, plain.dtype, True, packed.sparse, packed.blocks, packed.zeros
             )
             continue
+        if any(not -1 <= i < len(tensors) for i in (*inputs, *outputs)):
+            raise ValueError(f"operation {index} refers to a tensor that is not there")
         options = {} if op.builtinOptions is None else dict(vars(op.builtinOptions))
         operations.append(Operation(index, kind, inputs, outputs, options))
     return Network(
@@ -163,15 +163,6 @@ def parse(content: bytes) -> Network:
         tuple(int(i) for i in graph.outputs),
         values,
     )
-
-
-def schema_module() -> Any:
-    """Return the classes that read a .tflite file: LiteRT's, or else TensorFlow's."""
-    try:
-        from ai_edge_litert import schema_py_generated
-    except ImportError:
-        from tensorflow.lite.python import schema_py_generated
-    return schema_py_generated
 
 
 def tensor_of(tensor: Any, buffers: Any, types: Mapping[int, str]) -> Tensor:

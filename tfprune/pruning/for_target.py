@@ -25,6 +25,9 @@ __all__ = ["Advice", "advise"]
 NEEDED = 2 / 3
 """XNNPACK skips zeros where more than this part of the 1 × 1 weights is zero."""
 
+BLOCKED = 0.9
+"""Sparsity of blocks unless the user gives one: at 80 % they are hardly faster than a dense layer on a PC."""
+
 MOSTLY = 0.5
 """Blocks of zeros in Dense layers pay as a whole where these do more than this part of the multiply-accumulates."""
 
@@ -78,7 +81,7 @@ def advise(
     if wanted is not None:
         note = f"{wanted} does not make it faster there, only its file smaller: {why}"
         if isinstance(wanted, Block) and target.sparse_dense:
-            note = "blocks of Dense layers are skipped, in float32, from about 70 % zeros on"
+            note = "blocks of Dense layers are skipped, in float32; that pays from about 80 % zeros on"
         return Advice(wanted, None if layers is None else tuple(layers), sparsity, (note,))
     if target.sparse_dense and network is not None and dense_share(network) > MOSTLY and layers is None:
         return blocks(model, target, network, sparsity)
@@ -139,6 +142,8 @@ def blocks(model: keras.Model, target: Target, network: Network, sparsity: float
     )
     if not chosen:
         return filters(target, Filter(), sparsity, None, ("its Dense layers are too small for blocks",))
+    if sparsity is None:
+        sparsity = BLOCKED
     reasons = (
         f"blocks of 1 × 4, as Dense layers do {dense_share(network):.0%} of its work and such zeros are skipped there",
         "export it with tfprune.to_tflite(model, path, quantize=None, sparse=True): they are fast in float32 only",
