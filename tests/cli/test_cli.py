@@ -197,6 +197,31 @@ def test_filters_are_removed_while_training(folder, tmp_path):
     assert keras.models.load_model(out).get_layer("hidden").units == 10
 
 
+def test_a_network_is_linted_and_mended(folder, tmp_path):
+    from keras import layers
+
+    x = inputs = keras.Input((16, 16, 3))
+    x = layers.Conv2D(8, 3, strides=2, name="stem")(layers.ZeroPadding2D(1)(x))
+    x = layers.Conv2D(64, 1, name="mix")(x)
+    x = layers.Conv2D(2, 1, name="head")(layers.GlobalAveragePooling2D(keepdims=True)(x))
+    model = keras.Model(inputs, layers.Flatten()(x), name="net")
+    kernel, bias = model.get_layer("mix").get_weights()
+    model.get_layer("mix").set_weights([np.where(np.arange(64) % 16, 0, kernel), bias])
+    model.save(tmp_path / "net.keras")
+    done = command(tmp_path, "lint", "net.keras")
+    assert (done.returncode, "behind the global pooling: head" in done.stdout) == (1, True)
+    assert "a sparse file gives wrong numbers there" in done.stdout
+    told = succeed(tmp_path, "lint", "net.keras", "--fix", "--out", "ready.keras")
+    assert "net on android-cpu: zeros of 1 layer are skipped" in told
+    assert "changed  head: a Dense layer instead of a 1 × 1 convolution" in told
+    succeed(tmp_path, "export", "ready.keras", "--out", "ready.tflite", "--sparse")
+    report = json.loads(succeed(tmp_path, "lint", "ready.tflite", "--json"))
+    assert (report["engages"], report["layers"], report["findings"]) == (True, ["mix"], [])
+    refused = command(tmp_path, "export", "net.keras", "--out", "net.tflite", "--sparse")
+    assert (refused.returncode, "tfprune.lint" in refused.stderr) == (1, True)
+    assert not (tmp_path / "net.tflite").exists()
+
+
 def test_the_summary_has_channel_groups(folder):
     found = json.loads(succeed(folder, "summary", "model.keras", "--json"))
     groups = {group["name"]: group for group in found["groups"]}
@@ -205,7 +230,7 @@ def test_the_summary_has_channel_groups(folder):
     assert "channels that can be removed" in succeed(folder, "summary", "model.keras")
 
 
-@pytest.mark.parametrize("name", ["demo", "prune", "export", "benchmark", "summary"])
+@pytest.mark.parametrize("name", ["demo", "prune", "export", "lint", "benchmark", "summary"])
 def test_help_has_an_example(folder, name):
     assert "Example:" in succeed(folder, name, "--help")
 
@@ -262,6 +287,11 @@ BAD = [
     (["benchmark", "missing.tflite"], "missing.tflite"),
     (["benchmark", "missing.tflite", "--device", "x"], "--device without --adb"),
     (["benchmark", "missing.tflite", "--threads", "1,two"], "--threads 'two' is not possible"),
+    (["lint", "not.tflite"], "is not a .tflite file"),
+    (["lint", "model.keras", "--target", "phone"], "Unknown target 'phone'"),
+    (["lint", "model.keras", "--fix"], "say where to write it with --out"),
+    (["lint", "model.keras", "--out", "o.keras"], "nothing to write to o.keras without --fix"),
+    (["export", "model.keras", "--out", "o.tflite", "--target", "phone"], "Unknown target 'phone'"),
     (["summary", "not.keras"], "can't be loaded"),
     (["factorize", "model.keras", "--out", "o.keras"], "Give one of --budget"),
     (["factorize", "model.keras", "--out", "o.keras", "--rank", "much"], "'much' is no rank"),

@@ -8,7 +8,7 @@ from tfprune.linting.clusters import Survey
 from tfprune.linting.findings import Finding
 from tfprune.linting.names import layer_name
 from tfprune.linting.network import Network, Operation
-from tfprune.linting.roles import Node
+from tfprune.linting.roles import Node, Role
 from tfprune.targets import Target
 
 __all__ = ["blocked", "open_ended", "refused", "uneven_channels", "unloadable"]
@@ -56,9 +56,28 @@ def blocked(survey: Survey, name: Namer) -> Iterator[Finding]:
             else:
                 problem, mend = "gives an output of the model", "give no inner tensor out"
             yield Finding("blocks", layer, problem, mend)
-        elif cause.problem and id(cause) not in seen:
+        elif cause.problem and id(cause) not in seen and matters(survey, block.node, cause):
             seen.add(id(cause))
             yield Finding("blocks", name(cause.operation), cause.problem, cause.mend)
+
+
+def matters(survey: Survey, node: Node, cause: Node) -> bool:
+    """Whether a block has to do with 1 × 1 convolutions: they follow it, or end in it before any pooling."""
+    reached = set(node.operation.outputs)
+    if node.pointwise is not None:
+        return True
+    for other in survey.nodes:
+        if reached & set(other.inputs):
+            if other.pointwise is not None:
+                return True
+            reached |= set(other.operation.outputs)
+    wanted = set(cause.inputs)
+    for other in reversed(survey.nodes):
+        if wanted & set(other.operation.outputs) and not other.role & Role.LAST:
+            if other.pointwise is not None:
+                return True
+            wanted |= set(other.inputs)
+    return False
 
 
 def open_ended(network: Network, survey: Survey, name: Namer) -> Iterator[Finding]:
