@@ -1,8 +1,9 @@
 """Whether files do on ARM what `tfprune.lint` says: load, give the right numbers, skip zeros.
 
 The real ARM package of ai-edge-litert runs under qemu, which emulates the processor. What it computes is what a phone
-computes; how long it takes is not, and only tells whether zeros are skipped. Needs Debian or Ubuntu, and
-`apt install qemu-user`; Python for ARM and the packages are fetched into --sysroot once.
+computes; how long it takes is not, and only tells whether zeros are skipped. Needs Debian or
+Ubuntu, and `apt install qemu-user`; Python for ARM and the packages are fetched into --sysroot once. Results are kept;
+delete the file to measure anew.
 
     python benchmarks/arm64.py --sysroot /tmp/arm64
 """
@@ -125,8 +126,12 @@ def main() -> None:
     from tfprune import lint
 
     path = destination(arguments, "arm64")
-    results = []
+    results: list[dict[str, Any]] = []
+    if path.exists() and not arguments.quick:
+        results = [one for one in json.loads(path.read_text(encoding="utf-8"))["results"] if "variant" in one]
     for variant in VARIANTS[:2] if arguments.quick else VARIANTS:
+        if any(one["variant"] == variant.name for one in results):
+            continue
         with tempfile.TemporaryDirectory() as folder:
             dense, sparse = write(variant, Path(folder))
             said = lint(sparse)

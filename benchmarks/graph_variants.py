@@ -173,7 +173,7 @@ def variants() -> Iterator[Variant]:
     yield Variant("3 × 3 convolution inside", lambda: before_and_after(lambda x: conv(64, 3, padding="same")(x)))
     yield Variant("1 × 1 convolution with strides", lambda: before_and_after(lambda x: mix(x, strides=2)))
     yield Variant("max pooling inside", lambda: before_and_after(lambda x: layers.MaxPooling2D()(x)))
-    yield Variant("average pooling inside", lambda: before_and_after(lambda x: layers.AveragePooling2D()(x)))
+    yield Variant("average pooling inside", lambda: before_and_after(lambda x: layers.AveragePooling2D(2)(x)))
     yield Variant("concatenation", lambda: before_and_after(lambda x: layers.Concatenate()([x, mix(x, 32)])))
     grow = layers.UpSampling2D
     yield Variant("bilinear resize", lambda: before_and_after(lambda x: grow(interpolation="bilinear")(x)))

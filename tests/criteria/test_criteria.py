@@ -207,6 +207,12 @@ def test_fpgm_knows_signs():
     assert scores.argmax() == 2
 
 
+def test_fpgm_compares_layers_of_different_sizes():
+    model = keras.Sequential([keras.Input((64,)), layers.Dense(8), layers.Dense(32), layers.Dense(1)])
+    narrow, wide = channel_scores(list(trace(model).prunable), criteria.get("fpgm"))
+    assert (narrow.mean(), wide.mean()) == (pytest.approx(1.0), pytest.approx(1.0))
+
+
 def test_bn_scale_without_a_scale_is_refused():
     with pytest.raises(InputError, match="go through none"):
         tfprune.plan_filters(

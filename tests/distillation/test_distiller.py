@@ -9,6 +9,7 @@ from keras import layers
 import tfprune
 from tfprune import Distiller
 from tfprune.distillation import AttentionTransfer, Hint, KnowledgeDistillation, Relational, with_answers
+from tfprune.distillation.choices import find_losses
 from tfprune.errors import InputError
 from tfprune.surgery import kept_channels
 
@@ -405,3 +406,14 @@ def test_samples_that_change_are_refused(data, tmp_path):
         with_answers(distiller.teacher, x, tmp_path / "answers.txt")
     with pytest.raises(InputError, match="arrays"):
         with_answers(distiller.teacher, iter([x]), tmp_path / "answers.npz")
+
+
+def test_losses_of_keras_are_taken_for_what_they_are():
+    made = find_losses(keras.distillation.LogitsDistillation(temperature=2.0)).outputs
+    assert made == [KnowledgeDistillation(temperature=2.0)]
+    for loss, message in (
+        ("mse", "compares by mean_squared_error; give one of ours"),
+        (["kl_divergence", None], "a loss for each output; give ours by output"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Distiller(network(), network(), losses=keras.distillation.LogitsDistillation(loss=loss))

@@ -108,13 +108,30 @@ def find_losses(given: Any) -> Chosen:
 def make(given: Any) -> DistillationLoss:
     """Return the loss that a user means; one of Keras' own as ours."""
     if isinstance(given, keras.distillation.LogitsDistillation):
-        return losses.get("kd", temperature=float(given.temperature))
+        return of_logits(given)
     if isinstance(given, keras.distillation.FeatureDistillation):
         own, other = given.student_layer_name, given.teacher_layer_name
         if own is None:
             return losses.get("mse")
         return losses.get("hint", layers={own: other})
     return losses.get(given)
+
+
+def of_logits(given: Any) -> DistillationLoss:
+    """Return Keras' loss of logits as ours.
+
+    Raises:
+        InputError: If it compares them by anything else than the Kullback-Leibler divergence.
+    """
+    own = given.loss
+    if isinstance(own, list | tuple | dict):
+        raise InputError("This LogitsDistillation has a loss for each output; give ours by output: {'classes': 'kd'}.")
+    if not isinstance(own, keras.losses.KLDivergence):
+        raise InputError(
+            f"This LogitsDistillation compares by {getattr(own, '__name__', type(own).__name__)}; give one of ours: {', '.join(losses.names)}. "
+            "With 'kl_divergence' it is our 'kd'."
+        )
+    return losses.get("kd", temperature=float(given.temperature))
 
 
 def listed(given: Any) -> list[Any]:
