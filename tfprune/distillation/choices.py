@@ -126,9 +126,10 @@ def of_logits(given: Any) -> DistillationLoss:
     own = given.loss
     if isinstance(own, list | tuple | dict):
         raise InputError("This LogitsDistillation has a loss for each output; give ours by output: {'classes': 'kd'}.")
-    if not isinstance(own, keras.losses.KLDivergence):
+    name = getattr(own, "__name__", type(own).__name__)
+    if not isinstance(own, keras.losses.KLDivergence) and own is not keras.losses.kl_divergence:
         raise InputError(
-            f"This LogitsDistillation compares by {getattr(own, '__name__', type(own).__name__)}; give one of ours: {', '.join(losses.names)}. "
+            f"This LogitsDistillation compares by {name}; give one of ours: {', '.join(losses.names)}. "
             "With 'kl_divergence' it is our 'kd'."
         )
     return losses.get("kd", temperature=float(given.temperature))
