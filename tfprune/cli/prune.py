@@ -9,6 +9,7 @@ import typer
 
 from tfprune.cli.app import AsJson, Overwrite, app, print_json
 from tfprune.cli.calibrated import run_calibrated, run_zeros
+from tfprune.cli.for_target import choose
 from tfprune.cli.inputs import load_arrays, load_model, parse_granularity
 from tfprune.console import console
 from tfprune.errors import InputError
@@ -56,6 +57,10 @@ def prune(
             "--budget or --calibrate, weight without."
         ),
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(help="Prune what pays on android-cpu, arm-cpu, x86-cpu or microcontroller, and say why."),
+    ] = None,
     scope: Annotated[
         str | None, typer.Option(help="layer, global, isomorphic, erk; with --calibrate also sensitivity, greedy.")
     ] = None,
@@ -87,6 +92,11 @@ def prune(
     bounds = parse_budget(budget)
     if bounds is not None and sparsity is not None:
         raise InputError("Both --budget and --sparsity are given; give one of them.")
+    if target is not None:
+        wanted = bounds if bounds is not None else sparsity
+        choice = choose(model, target, granularity, wanted, layer or None, round_to, quiet=as_json)
+        granularity, sparsity, round_to = choice.granularity, choice.sparsity, choice.round_to
+        layer = choice.layers
     granularity = granularity or ("weight" if bounds is None and calibrate is None else "filter")
     if calibrate is not None:
         if data is not None:
