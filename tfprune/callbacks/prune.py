@@ -18,6 +18,7 @@ from tfprune.callbacks.clock import Clock, optimizers_of
 from tfprune.callbacks.last_word import PRUNE, running_list, speak_last
 from tfprune.callbacks.student import student_of
 from tfprune.cost import Budget
+from tfprune.cost.budget import network_only
 from tfprune.errors import InputError
 from tfprune.granularity import Depth, Filter
 from tfprune.graph.choice import LayerChoice
@@ -117,6 +118,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.granularity = granularities.get(granularity)
+        network_only(sparsity)
         self.budget = sparsity if isinstance(sparsity, Budget) else None
         final = None if isinstance(sparsity, Budget) else sparsity
         self.schedule = make_schedule(schedule, final, self.granularity, frequency)

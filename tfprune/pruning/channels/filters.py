@@ -14,6 +14,7 @@ from tfprune import criteria
 from tfprune import scope as scopes
 from tfprune.arguments import named_arguments
 from tfprune.cost import Budget
+from tfprune.cost.budget import network_only
 from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, trace
 from tfprune.graph.choice import LayerChoice
@@ -182,6 +183,7 @@ class Wanted:
 
 def check_choices(budget: Any, data: Any, criterion: Any, scope: Any, per_layer: Any) -> Wanted:
     """Return what was asked for with defaults filled in, refusing what does not go together."""
+    network_only(budget)
     criterion = (OBS if data is not None else "magnitude") if criterion is None else criterion
     compensated = isinstance(criterion, str) and criterion == OBS
     if compensated and data is None:
