@@ -6,8 +6,8 @@ import pytest
 import tfprune
 from tfprune import Budget, InputError
 from tfprune.cost.budget import parse_budget
-from tfprune.cost.sizes import bytes_of
 from tfprune.penalties import Growing
+from tfprune.sizes import bytes_of
 
 
 @pytest.mark.parametrize(

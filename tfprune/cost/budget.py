@@ -10,10 +10,10 @@ from typing import Any
 import keras
 
 from tfprune.cost.network import Cost
-from tfprune.cost.sizes import bytes_of
 from tfprune.errors import InputError, nearest
 from tfprune.numbers import is_integer, is_real
 from tfprune.registry import Configurable
+from tfprune.sizes import bytes_of
 
 __all__ = ["DEVICE", "LIMITS", "Budget", "as_arguments", "network_only", "parse_budget"]
 
