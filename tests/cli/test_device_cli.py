@@ -50,16 +50,47 @@ def test_c_arrays_of_models_and_of_files(folder, tmp_path):
     assert "m.h exists" in refused.stderr
 
 
+def test_app_files_of_models_and_of_files(folder, tmp_path):
+    (tmp_path / "labels.txt").write_text("red\ngreen\nblue\n")
+    out = ["--android", tmp_path / "app", "--labels", tmp_path / "labels.txt", "--package", "org.me"]
+    done = command(folder, "export", "model.keras", *INT8, *out, "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["path"] is None, "no other file was asked for"
+    assert said["android"]["classes"] == 3
+    model = tmp_path / "app" / "assets" / "model.tflite"
+    assert said["android"]["sha256"] == said["sha256"]
+    assert (tmp_path / "app" / "Classifier.kt").read_text().startswith("package org.me\n")
+    refused = command(folder, "export", model, *out)
+    assert refused.returncode == 2
+    assert "is not empty" in refused.stderr
+    again = command(folder, "export", model, *out, "--overwrite")
+    assert again.returncode == 0, again.stderr
+    assert "3 classes) and Classifier.kt" in again.stdout
+
+
 BAD = [
-    (["export", "model.keras", "--c-array", "m.h"], "There is no --out"),
+    (["export", "model.keras"], "There is no --out"),
+    (["export", "model.keras", "--c-array", "m.h", "--card"], "There is no --out"),
     (["export", "model.keras", "--out", "o.tflite", "--c-array", "m.txt"], "ends in .h or .cc"),
     (["export", "model.keras", "--out", "o.tflite", "--c-array", "m.h", "--quantize", "float16"], "neither sparse nor"),
     (["export", "model.keras", "--out", "o.tflite", "--c-array", "m.h", "--sparse"], "neither sparse nor"),
+    (["export", "model.keras", "--labels", "l.txt", "--out", "o.tflite"], "--labels is for --android"),
+    (["export", "model.keras", "--android", "app", "--labels", "none.txt"], "There is no file none.txt"),
+    (["export", "model.keras", "--android", "no/app"], "There is no folder"),
+    (["export", "model.keras", "--android", "app", "--package", "App"], "package is 'App'"),
+    (["export", "model.keras", "--android", "app", "--card"], "There is no --out"),
+    (["export", "junk.tflite", "--android", "app"], "is not a .tflite file"),
+    (["compress", "model.keras", "--data", "d.npz", "--out", "o", "--budget", "ram=9kB"], "is for --recipe tiny"),
+    (["prune", "model.keras", "--out", "o.keras", "--budget", "ram=9kB"], "tfprune.micro.fit_device"),
+    (["factorize", "model.keras", "--out", "o.keras", "--budget", "flash=9kB"], "tfprune.micro.fit_device"),
+    (["compress", "model.keras", "--data", "train.npz", "--out", "o", "--recipe", "tiny", "--budget", "macs=0.5"],
+     "give one of flash or RAM"),
     (["export", "not.tflite"], "There is no file not.tflite"),
     (["export", "junk.tflite"], "export alone has no meaning"),
     (["export", "junk.tflite", "--c-array", "m.h"], "is not a .tflite file"),
     (["export", "junk.tflite", "--c-array", "m.h", "--out", "o.tflite", "--card"], "--out and --card has no meaning"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD, ids=lambda value: " ".join(value)[:40] if value else "")
@@ -68,6 +99,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(folder, arguments, message):
     before = sorted(folder.iterdir())
     done = command(folder, *arguments)
     assert done.returncode == 2
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("tfprune: error: ")
+    assert message in last
     assert sorted(folder.iterdir()) == before

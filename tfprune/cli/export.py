@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,14 +23,18 @@ EXAMPLES = """Example: [bold]tfprune export model.keras --out model.tflite --qua
 
 Example: [bold]tfprune export m.keras --out m.tflite --quantize int8 --io-dtype int8 --data x.npz --c-array m.h[/bold]
 
-Example: [bold]tfprune export model.tflite --c-array model.h[/bold]"""
+Example: [bold]tfprune export model.tflite --c-array model.h[/bold]
+
+Example: [bold]tfprune export model.keras --android app-assets/ --labels labels.txt[/bold]"""
 
 FOR_MICRO = (None, "int8", "int16x8")
 
 
 @app.command(epilog=EXAMPLES)
 def export(
-    model: Annotated[Path, typer.Argument(help="A .keras file; or a .tflite file, for --c-array.", metavar="MODEL")],
+    model: Annotated[
+        Path, typer.Argument(help="A .keras file; or a .tflite file, for --c-array and --android.", metavar="MODEL")
+    ],
     out: Annotated[Path | None, typer.Option(help="The .tflite file to write, of a .keras file.")] = None,
     quantize: Annotated[str | None, typer.Option(help="float16, dynamic, int8 or int16x8.")] = None,
     sparse: Annotated[bool, typer.Option("--sparse", help="Leave zeros out of the file.")] = False,
@@ -39,11 +45,64 @@ def export(
         Path | None, typer.Option(help="Write C++ for microcontrollers too: this .h file, and a .cc file beside it.")
     ] = None,
     name: Annotated[str, typer.Option(help="What the array is called, with --c-array.")] = "model",
+    android: Annotated[
+        Path | None, typer.Option(help="Write what an Android app needs to this folder: assets and Kotlin.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="Names of the classes, one a line, with --android.")] = None,
+    package: Annotated[str, typer.Option(help="The Kotlin package, with --android.")] = "com.example.tfprune",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Convert a Keras model to TFLite and compare the two; or write what devices need of a .tflite file."""
     one_of(quantize, ("float16", "dynamic", "int8", "int16x8"), "quantization")
+    check_devices(c_array, android, labels, package, quantize, sparse=sparse, overwrite=overwrite)
+    said: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="tfprune-export-") as scratch:
+        source = model
+        if model.suffix.lower() == ".tflite":
+            existing_file(model)
+            given = {"--out": out, "--quantize": quantize, "--sparse": sparse, "--data": data, "--card": card}
+            wrong = [option for option, value in given.items() if value]
+            if wrong or (c_array is None and android is None):
+                raise InputError(
+                    f"{model} is converted already, so that {' and '.join(wrong) or 'export alone'} has no meaning; "
+                    "give --c-array or --android, or a .keras file."
+                )
+        else:
+            if out is None and ((c_array is None and android is None) or card):
+                raise InputError("There is no --out; give the .tflite file to write.")
+            source = Path(scratch) / "model.tflite" if out is None else out
+            result = convert(
+                model, source, quantize=quantize, sparse=sparse, data=data, io_dtype=io_dtype, overwrite=overwrite
+            )
+            if card:
+                result.save_card(overwrite=overwrite)
+            said = {**result.to_dict(), "path": None if out is None else str(out)}
+            if not as_json:
+                print(result)
+        for what, made, facts in for_devices(source, c_array, name, android, labels, package, overwrite=overwrite):
+            said[what] = facts
+            if not as_json:
+                print(made)
+    if as_json:
+        print_json(said)
+
+
+def check_devices(
+    c_array: Path | None,
+    android: Path | None,
+    labels: Path | None,
+    package: str,
+    quantize: str | None,
+    *,
+    sparse: bool,
+    overwrite: bool,
+) -> None:
+    """Check what can be checked of files for devices before a model is loaded.
+
+    Raises:
+        InputError: If they can't be written, or not of such a model.
+    """
     if c_array is not None:
         from tfprune.micro.c_array import c_array_paths
 
@@ -53,37 +112,35 @@ def export(
                 "--c-array is for TensorFlow Lite Micro, which runs neither sparse nor float16 nor dynamic files; give "
                 "--quantize int8 --io-dtype int8."
             )
-    said: dict[str, Any] = {}
-    if model.suffix.lower() == ".tflite":
-        existing_file(model)
-        given = {"--out": out, "--quantize": quantize, "--sparse": sparse, "--data": data, "--card": card}
-        wrong = [option for option, value in given.items() if value]
-        if wrong or c_array is None:
-            raise InputError(
-                f"{model} is converted already, so that {' and '.join(wrong) or 'export alone'} has no meaning; give "
-                "--c-array, or a .keras file."
-            )
-    else:
-        if out is None:
-            raise InputError("There is no --out; give the .tflite file to write.")
-        result = convert(
-            model, out, quantize=quantize, sparse=sparse, data=data, io_dtype=io_dtype, overwrite=overwrite
-        )
-        if card:
-            result.save_card(overwrite=overwrite)
-        said = result.to_dict()
-        if not as_json:
-            print(result)
-    source = model if out is None else out
-    if c_array is not None:
-        from tfprune.export import to_c_array
+    if android is not None:
+        from tfprune.export.android import check_android, read_labels
 
-        made = to_c_array(source, c_array, name=name, overwrite=overwrite)
-        said["c_array"] = {**vars(made), "header": str(made.header), "source": str(made.source)}
-        if not as_json:
-            print(made)
-    if as_json:
-        print_json(said)
+        check_android(android, package, overwrite=overwrite)
+        if labels is not None:
+            read_labels(labels)
+    elif labels is not None:
+        raise InputError("--labels is for --android; give both, or neither.")
+
+
+def for_devices(
+    source: Path,
+    c_array: Path | None,
+    name: str,
+    android: Path | None,
+    labels: Path | None,
+    package: str,
+    *,
+    overwrite: bool,
+) -> Iterator[tuple[str, object, dict[str, Any]]]:
+    """Write what devices need of a .tflite file; give for each what it is called, what it is, and plain facts."""
+    from tfprune.export import to_android, to_c_array
+
+    if c_array is not None:
+        array = to_c_array(source, c_array, name=name, overwrite=overwrite)
+        yield "c_array", array, {**vars(array), "header": str(array.header), "source": str(array.source)}
+    if android is not None:
+        app_files = to_android(source, android, labels=labels, package=package, overwrite=overwrite)
+        yield "android", app_files, {"folder": str(app_files.folder), **app_files.metadata}
 
 
 def convert(

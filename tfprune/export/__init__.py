@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tfprune.export.android import AndroidAssets, to_android
 from tfprune.export.converter import QUANTIZATIONS
 from tfprune.export.result import ExportResult, Parity, TensorInfo
 from tfprune.export.tflite import to_tflite
@@ -18,7 +19,17 @@ from tfprune.export.tflite import to_tflite
 if TYPE_CHECKING:
     from tfprune.micro.c_array import CArray, to_c_array
 
-__all__ = ["QUANTIZATIONS", "CArray", "ExportResult", "Parity", "TensorInfo", "to_c_array", "to_tflite"]
+__all__ = [
+    "QUANTIZATIONS",
+    "AndroidAssets",
+    "CArray",
+    "ExportResult",
+    "Parity",
+    "TensorInfo",
+    "to_android",
+    "to_c_array",
+    "to_tflite",
+]
 
 ELSEWHERE = {"CArray": "tfprune.micro.c_array", "to_c_array": "tfprune.micro.c_array"}
 
