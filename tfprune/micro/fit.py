@@ -15,9 +15,10 @@ from tfprune.errors import InputError
 from tfprune.files import PathLike, check_destination
 from tfprune.graph import trace
 from tfprune.graph.choice import LayerChoice
+from tfprune.micro.conversion import Converted, convert_and_measure, size_up
 from tfprune.micro.fitted import Fitted
 from tfprune.micro.measure import TIMEOUT, require_runtime
-from tfprune.micro.probe import NAMES, Converted, Probe, convert_and_measure
+from tfprune.micro.probe import NAMES, Probe
 from tfprune.micro.search import Route, Search
 from tfprune.micro.why_not import why_not
 from tfprune.numbers import is_integer
@@ -90,9 +91,10 @@ def fit_device(
 
     Example:
         >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(32, 3, activation="relu"),
-        ...                           keras.layers.Conv2D(32, 3), keras.layers.Flatten(), keras.layers.Dense(2)])
+        ...                           keras.layers.Conv2D(32, 3), keras.layers.GlobalAveragePooling2D(),
+        ...                           keras.layers.Dense(2)])
         >>> images = np.random.default_rng(0).normal(size=(64, 8, 8, 3)).astype("float32")
-        >>> fitted = fit_device(model, Budget(flash="9kB"), data=images, probes=3, verbose=0)
+        >>> fitted = fit_device(model, Budget(flash="9kB"), data=images, probes=1, verbose=0)
         >>> fitted.footprint.flash_bytes <= 9000, len(fitted.tflite) == fitted.footprint.flash_bytes
         (True, True)
     """
@@ -158,8 +160,8 @@ def fit(
     """
     require_runtime()
 
-    def convert(network: keras.Model, verify: bool = False) -> Converted:
-        return convert_and_measure(network, calibration, verify=verify, timeout=timeout, seed=seed)
+    def convert(network: keras.Model) -> Converted:
+        return convert_and_measure(network, calibration, timeout=timeout, seed=seed)
 
     def finish(made: keras.Model, converted: Converted, tried: Sequence[Probe], agreement: str | None) -> Fitted:
         result = Fitted(
@@ -169,14 +171,14 @@ def fit(
         tell(str(result))
         return result
 
-    whole = convert(model, verify=True)
+    whole = convert(model)
     first = Probe.of(CostModel(trace(model)).whole, whole.footprint, bounds)
     tell(f"tfprune: fits {model.name} into {' and '.join(f'{readable(bounds[n])} of {NAMES[n]}' for n in bounds)}")
     tell(f"  whole: {first}")
     if first.fits:
         return finish(model, whole, [first], None)
     prepared = prepare(model, Budget(params=0.5), data=data, round_to=round_to, seed=seed, **options)
-    search = Search(prepared, bounds, first, convert, tell)
+    search = Search(prepared, bounds, first, lambda cut: size_up(cut, calibration, timeout=timeout, seed=seed), tell)
     smallest = search.measure(prepared.plan(LEAST), "smallest")
     if not smallest.probe.fits:
         raise InputError(why_not(smallest.plan.apply(), smallest.footprint, smallest.probe, bounds, round_to))
@@ -189,7 +191,7 @@ def fit(
 def chosen(
     routes: Sequence[Route],
     search: Search,
-    convert: Callable[[keras.Model, bool], Converted],
+    convert: Callable[[keras.Model], Converted],
     tell: Callable[[str], None],
 ) -> tuple[keras.Model, Converted, str]:
     """Refit the best network of each way, and return the nearest to the whole one that still fits when converted.
@@ -209,7 +211,7 @@ def chosen(
     best, result = min(refitted, key=lambda pair: pair[1].after.error)
     for number, candidate in enumerate(best.fitting):
         result = result if number == 0 else candidate.plan.repair()
-        converted = convert(result.model, True)
+        converted = convert(result.model)
         if search.judge(candidate.plan, converted.footprint).fits:
             return result.model, converted, str(result.after)
     raise InputError("Every network that fitted needs more after the refit; give a budget that is some bytes larger.")

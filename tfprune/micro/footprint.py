@@ -34,7 +34,7 @@ class Footprint:
         outputs: The outputs in the order of the file.
         samples: On how many samples the outputs were compared.
         source: What these were: "given" or "random".
-        max_difference: The largest absolute difference of an output to LiteRT's.
+        max_difference: The largest absolute difference of an output to LiteRT's, of its built-in kernels.
         max_steps: The same in steps of quantisation, of the output where it is most; None if no output is quantised.
         peak: The operation at which most activations are alive; None if the file has no operation.
         versions: The versions of both runtimes.

@@ -1,22 +1,15 @@
-"""One network on its way to a device: really converted to int8, really measured."""
+"""One network on its way to a device: what it needs beside what there is."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import keras
 
 from tfprune.cost import Cost
-from tfprune.export import ExportResult, to_tflite
 from tfprune.micro.footprint import Footprint
-from tfprune.micro.measure import measure
 from tfprune.sizes import readable
 
-__all__ = ["NAMES", "Converted", "Probe", "convert_and_measure"]
+__all__ = ["NAMES", "Probe"]
 
 NAMES = {"flash": "flash", "ram": "RAM"}
 
@@ -58,44 +51,3 @@ class Probe:
             f"{self.params:,} parameters, {self.macs:,} MACs: {readable(self.flash)} of flash, {readable(self.ram)} of "
             f"RAM, {told}"
         )
-
-
-@dataclass(frozen=True)
-class Converted:
-    """A network as a file for microcontrollers.
-
-    Args:
-        content: The .tflite file.
-        export: What the conversion has found.
-        footprint: What TensorFlow Lite Micro needs for it.
-    """
-
-    content: bytes
-    export: ExportResult
-    footprint: Footprint
-
-
-def convert_and_measure(
-    model: keras.Model, data: Any, *, verify: bool, timeout: float, seed: int, name: str = "model"
-) -> Converted:
-    """Convert a network to int8, inputs and outputs too, and measure what it needs.
-
-    Args:
-        model: The network.
-        data: Samples to calibrate with.
-        verify: Whether the file is compared with Keras; it is compared with LiteRT in any case.
-        timeout: Seconds that a step of the measurement may take.
-        seed: Seed of random inputs.
-        name: What the file is called in messages.
-
-    Raises:
-        InputError: If TensorFlow Lite Micro can't run such a network.
-        ExportError: If it can't be converted.
-        BenchmarkError: If it crashes or takes too long.
-    """
-    with tempfile.TemporaryDirectory(prefix="tfprune-fit-") as scratch:
-        path = Path(scratch) / f"{name}.tflite"
-        export = to_tflite(
-            model, path, quantize="int8", io_dtype="int8", representative_data=data, verify=verify, seed=seed
-        )
-        return Converted(path.read_bytes(), export, measure(path, timeout=timeout, seed=seed))

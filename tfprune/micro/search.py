@@ -11,7 +11,7 @@ import numpy as np
 
 from tfprune.cost import Budget, Cost
 from tfprune.micro.footprint import Footprint
-from tfprune.micro.probe import Converted, Probe
+from tfprune.micro.probe import Probe
 from tfprune.pruning.channels.plan import ChannelPlan
 from tfprune.pruning.channels.prepared import Prepared
 
@@ -56,7 +56,7 @@ class Search:
         prepared: The channels of the whole network.
         bounds: What a network may need, in bytes.
         whole: What the whole network needs.
-        convert: Converts and measures a network.
+        size_up: Converts and measures a network.
         tell: Prints a line.
     """
 
@@ -65,11 +65,11 @@ class Search:
         prepared: Prepared,
         bounds: Mapping[str, int],
         whole: Probe,
-        convert: Callable[[keras.Model], Converted],
+        size_up: Callable[[keras.Model], Footprint],
         tell: Callable[[str], None],
     ) -> None:
         self._prepared, self._bounds, self._whole = prepared, bounds, whole
-        self._convert, self._tell = convert, tell
+        self._size_up, self._tell = size_up, tell
         self._known: dict[Any, Candidate] = {}
         self.probes: list[Probe] = [whole]
 
@@ -87,7 +87,7 @@ class Search:
         if key not in self._known:
             network = plan.apply()
             fill_zeros(network)
-            footprint = self._convert(network).footprint
+            footprint = self._size_up(network)
             self._known[key] = Candidate(plan, footprint, self.judge(plan, footprint))
             self.probes.append(self._known[key].probe)
             self._tell(f"  {name}: {self._known[key].probe}")

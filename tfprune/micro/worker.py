@@ -18,6 +18,7 @@ from tfprune.benchmark.binding import bind, load_arrays
 from tfprune.benchmark.tensors import Array, Tensor, decode, encode, random_values
 from tfprune.errors import InputError
 from tfprune.export.process import answer_in
+from tfprune.micro.reference import difference, lite_outputs, shape_of
 
 __all__ = ["main"]
 
@@ -29,18 +30,17 @@ LARGEST = 256 << 20
 TOTAL = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
 
 
-def run(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
+def run(job: dict[str, Any]) -> dict[str, Any]:
     """Run the model on samples and look for the smallest arena.
 
     Args:
-        folder: Where `random_<n>.npy` with random inputs and `out_<n>.npy` with the outputs go.
         job: The file, its tensors, the seed and the data.
     """
     from tflite_micro import runtime
 
     content = Path(job["path"]).read_bytes()
     inputs, outputs = ([tensor_of(one) for one in job[name]] for name in ("inputs", "outputs"))
-    samples = [encode(values, tensor) for values, tensor in zip(given(job, inputs, folder), inputs, strict=True)]
+    samples = [encode(values, tensor) for values, tensor in zip(given(job, inputs), inputs, strict=True)]
     size = large_enough(content, runtime)
     interpreter = runtime.Interpreter.from_bytes(content, arena_size=size)
     answers: list[list[Array]] = [[] for _ in outputs]
@@ -52,20 +52,20 @@ def run(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         for index, tensor in enumerate(outputs):
             answers[index].append(np.array(decode(interpreter.get_output(index), tensor)))
     said = printed(interpreter.print_allocations)
-    for index, parts in enumerate(answers):
-        np.save(folder / f"out_{index}.npy", np.concatenate(parts))
+    mine = [np.concatenate(parts) for parts in answers]
+    largest, steps = difference(mine, lite_outputs(job["path"], samples, inputs, outputs), outputs)
     found = {name: int(value) for name, value in TOTAL.findall(said)}
     if "total" not in found:
         raise RuntimeError(f"TensorFlow Lite Micro did not print its allocations but {said[-100:]!r}")
     return {
         "arena": smallest_arena(content, size, found["total"], runtime),
         "reported": found["total"], "head": found.get("head", 0), "tail": found.get("tail", 0),
-        "samples": count, "version": importlib.metadata.version("tflite-micro"),
+        "samples": count, "difference": largest, "steps": steps, "version": importlib.metadata.version("tflite-micro"),
     }  # fmt: skip
 
 
-def given(job: dict[str, Any], inputs: list[Tensor], folder: Path) -> list[Array]:
-    """Return the samples of each input: those of the user, or random ones, which are kept for the comparison."""
+def given(job: dict[str, Any], inputs: list[Tensor]) -> list[Array]:
+    """Return the samples of each input: those of the user, or random ones."""
     data = job["data"]
     if data is not None:
         arrays = bind(load_arrays(data["folder"], data["count"]), data["names"], inputs)
@@ -77,10 +77,7 @@ def given(job: dict[str, Any], inputs: list[Tensor], folder: Path) -> list[Array
                 )
         return [np.asarray(values) for values in arrays]
     generator = np.random.default_rng(job["seed"])
-    made = [random_values((job["samples"], *shape_of(t)[1:]), t, generator) for t in inputs]
-    for index, values in enumerate(made):
-        np.save(folder / f"random_{index}.npy", values)
-    return made
+    return [random_values((job["samples"], *shape_of(t)[1:]), t, generator) for t in inputs]
 
 
 def large_enough(content: bytes, runtime: Any) -> int:
@@ -153,15 +150,10 @@ def tensor_of(plain: dict[str, Any]) -> Tensor:
                   0 if zero is None else zero)  # fmt: skip
 
 
-def shape_of(tensor: Tensor) -> tuple[int, ...]:
-    """Return the shape of one batch of one sample."""
-    return (1, *(int(axis or 1) for axis in tensor.shape[1:]))
-
-
 def main(folder: Path) -> None:
     """Do the job in `folder`."""
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    answer_in(folder, lambda: run(folder, job))
+    answer_in(folder, lambda: run(job))
 
 
 if __name__ == "__main__":

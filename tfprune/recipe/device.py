@@ -11,9 +11,10 @@ from tfprune.errors import InputError
 from tfprune.export import to_c_array
 from tfprune.files import write_atomically
 from tfprune.graph import trace
+from tfprune.micro.conversion import convert_and_measure
 from tfprune.micro.fit import check_choices, device_bounds, fit
 from tfprune.micro.measure import TIMEOUT, require_runtime
-from tfprune.micro.probe import Probe, convert_and_measure
+from tfprune.micro.probe import Probe
 from tfprune.numbers import is_integer
 from tfprune.recipe.base import Names, Stage, names_of, stages
 from tfprune.recipe.export import top_class
@@ -81,7 +82,7 @@ class ExportDevice(Stage):
         """Export and measure."""
         require_runtime()
         work.settle()
-        made = convert_and_measure(work.model, work.inputs(), verify=True, timeout=TIMEOUT, seed=work.seed)
+        made = convert_and_measure(work.model, work.inputs(), timeout=TIMEOUT, seed=work.seed)
         if self.budget is not None:
             probe = Probe.of(CostModel(trace(work.model)).whole, made.footprint, bounds_of(self.budget))
             if not probe.fits:
