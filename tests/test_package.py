@@ -41,6 +41,7 @@ PUBLIC = {
     "granularity",
     "graph",
     "latency",
+    "micro",
     "models",
     "penalties",
     "plan_factorization",

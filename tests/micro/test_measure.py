@@ -170,6 +170,11 @@ def test_bad_files(tmp_path, int8_files):
     (tmp_path / "cut.tflite").write_bytes(content[: len(content) // 3])
     with pytest.raises(BenchmarkError):
         measure(tmp_path / "cut.tflite")
+
+
+@pytest.mark.slow
+def test_damaged_files(tmp_path, int8_files):
+    content = int8_files["conv"].read_bytes()
     generator = np.random.default_rng(0)
     for number in range(3):
         damaged = np.frombuffer(content, "uint8").copy()

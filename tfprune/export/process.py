@@ -37,21 +37,29 @@ def run_module(module: str, folder: Path, timeout: float, what: str) -> dict[str
     path = os.pathsep.join([packages, *filter(None, sys.path[1:])])  # it finds the packages that we find
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-m", module, str(folder)]
+    pipe = subprocess.PIPE
     try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, stdin=subprocess.DEVNULL, check=False, timeout=timeout
+        # In a session of its own, so that it can be ended with all processes that it has started.
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
         )
+    except OSError as error:
+        raise BenchmarkError(f"{what}: no process could be started ({error}).") from error
+    try:
+        _, log = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired as error:
         raise BenchmarkError(
             f"{what}: it was stopped after {timeout:g} s, the time limit. Give a longer one (timeout=) if the model is "
             "just slow; else convert it again."
         ) from error
-    except OSError as error:
-        raise BenchmarkError(f"{what}: no process could be started ({error}).") from error
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
     try:
         answer: dict[str, Any] = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BenchmarkError(f"{what}: {_ending(done.returncode)}. {_last_words(done.stderr)}") from error
+        raise BenchmarkError(f"{what}: {_ending(process.returncode)}. {_last_words(log)}") from error
     if "ok" in answer:
         return dict(answer["ok"])
     kind = InputError if answer.get("kind") == "input" else BenchmarkError
