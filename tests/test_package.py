@@ -43,6 +43,7 @@ PUBLIC = {
     "latency",
     "lint",
     "linting",
+    "micro",
     "models",
     "penalties",
     "plan_factorization",

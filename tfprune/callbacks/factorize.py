@@ -12,6 +12,7 @@ from tfprune.callbacks.clock import Clock
 from tfprune.callbacks.prune import layer_name
 from tfprune.callbacks.student import student_of
 from tfprune.cost import Budget
+from tfprune.cost.budget import network_only
 from tfprune.errors import InputError
 from tfprune.factorization import factorizations, plan_factorization
 from tfprune.factorization.choices import find_forms
@@ -85,6 +86,7 @@ class FactorizeCallback(keras.callbacks.Callback):  # type: ignore[misc]
         verbose: int = 1,
     ) -> None:
         super().__init__()
+        network_only(budget)
         if budget is None:
             check_rank(rank, energy)
         elif rank is not None or energy is not None:

@@ -17,6 +17,7 @@ from tfprune.callbacks.last_word import PRUNE, running_list, speak_last
 from tfprune.callbacks.prune import layer_name
 from tfprune.callbacks.student import student_of
 from tfprune.cost import Budget
+from tfprune.cost.budget import network_only
 from tfprune.errors import InputError, nearest
 from tfprune.files import atomic_path
 from tfprune.gates import Gate, GateTraining, PenaltyTraining, gates
@@ -96,6 +97,7 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         verbose: int = 1,
     ) -> None:
         super().__init__()
+        network_only(budget)
         if not isinstance(budget, Budget):
             check_sparsity(budget, "The fraction that closes")
         if not (is_real(ramp) and is_real(end) and 0.0 <= ramp < end <= 1.0):

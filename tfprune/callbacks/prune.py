@@ -18,6 +18,7 @@ from tfprune.callbacks.clock import Clock, optimizers_of
 from tfprune.callbacks.last_word import PRUNE, running_list, speak_last
 from tfprune.callbacks.student import student_of
 from tfprune.cost import Budget
+from tfprune.cost.budget import network_only
 from tfprune.errors import InputError
 from tfprune.granularity import Depth, Filter, Granularity
 from tfprune.graph.choice import LayerChoice
@@ -122,6 +123,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         verbose: int = 1,
     ) -> None:
         super().__init__()
+        network_only(sparsity)
         self.target = None if target is None else find_target(target)
         self._asked = {"sparsity": sparsity, "schedule": schedule, "granularity": granularity, "layers": layers}
         self._frequency = frequency

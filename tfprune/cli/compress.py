@@ -16,7 +16,10 @@ __all__ = ["compress", "recipes"]
 EXAMPLES = """Example: [bold]tfprune compress model.keras --data train.npz --recipe mobile --out out/[/bold]
 
 Example: [bold]tfprune recipes mobile > mine.yaml[/bold], change it, then
-[bold]tfprune compress model.keras --data train.npz --recipe mine.yaml --out out/[/bold]"""
+[bold]tfprune compress model.keras --data train.npz --recipe mine.yaml --out out/[/bold]
+
+Example: [bold]tfprune compress model.keras --data train.npz --recipe tiny --budget flash=256kB --budget ram=64kB
+--out out/[/bold]"""
 
 PART_TO_MEASURE = 5
 """One sample of so many is kept apart to measure on where a file has no validation data."""
@@ -31,16 +34,25 @@ def compress(
     ],
     out: Annotated[Path, typer.Option(help="The folder for models, files, metrics and the log.")],
     recipe: Annotated[str, typer.Option(help="A name (see tfprune recipes), or a .yaml file.")] = "moderate",
+    budget: Annotated[
+        list[str] | None, typer.Option(help="With --recipe tiny: flash=256kB, ram=128kB; may be given often.")
+    ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Run all stages of a recipe: prune, factorise, distil, quantise, export; goes on where it was stopped."""
+    if budget and recipe != "tiny":
+        raise InputError(
+            f"--budget is for --recipe tiny, not {recipe}; in a .yaml file each stage has a budget of its own, "
+            "fit_device one of flash and RAM."
+        )
     train, val = load_data(data)
     loaded = load_model(model, compile_model=True)
     from tfprune.recipe import compress as run
-    from tfprune.recipe import find_recipe
+    from tfprune.recipe import find_recipe, tiny
 
-    result = run(loaded, train, val, find_recipe(recipe), out, overwrite=overwrite, verbose=0 if as_json else 1)
+    chosen = tiny(budget=budget) if budget else find_recipe(recipe)
+    result = run(loaded, train, val, chosen, out, overwrite=overwrite, verbose=0 if as_json else 1)
     if as_json:
         print_json({"out": str(out), "recipe": result.recipe.get_config(), **result.state})
 

@@ -13,11 +13,15 @@ from tfprune.cost.network import Cost
 from tfprune.errors import InputError, nearest
 from tfprune.numbers import is_integer, is_real
 from tfprune.registry import Configurable
+from tfprune.sizes import bytes_of
 
-__all__ = ["LIMITS", "Budget", "as_arguments", "parse_budget"]
+__all__ = ["DEVICE", "LIMITS", "Budget", "as_arguments", "network_only", "parse_budget"]
 
 LIMITS = {"params": "parameters", "macs": "macs", "bytes": "bytes", "latency": "latency"}
 """The names of bounds, and of what they bound in a `Cost`."""
+
+DEVICE = ("flash", "ram")
+"""The names of bounds of a microcontroller, which only a converted model can be compared with."""
 
 
 @keras.saving.register_keras_serializable(package="tfprune")
@@ -31,6 +35,10 @@ class Budget(Configurable):
         bytes: Bytes of the weights, likewise.
         latency: Time for one sample on this machine: a fraction of what the network takes, in (0, 1], or a string with
             milliseconds, as `"0.8 ms"`. It is predicted from a table of single operations timed by the interpreter.
+        flash: Bytes of the int8 .tflite file on a microcontroller: an int, or a string such as `"256kB"` (1000 bytes
+            each) or `"256KiB"` (1024). This and `ram` are known once a network has been converted, so that they are
+            for `tfprune.micro.fit_device` and the recipe `tiny`; everything else refuses them.
+        ram: Bytes of the tensor arena that TensorFlow Lite Micro needs for that file, likewise.
 
     Raises:
         InputError: If a bound is not one of these, or none is given.
@@ -38,16 +46,20 @@ class Budget(Configurable):
     Example:
         >>> Budget(macs=0.5).bounds(Cost(parameters=1000, bytes=4000, macs=50_000))
         {'macs': 25000}
+        >>> Budget(flash="256kB", ram="64KiB").device()
+        {'flash': 256000, 'ram': 65536}
     """
 
     params: float | int | None = None
     macs: float | int | None = None
     bytes: float | int | None = None
     latency: float | str | None = None
+    flash: int | str | None = None
+    ram: int | str | None = None
 
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in LIMITS if getattr(self, name) is not None}
-        if not given:
+        if not given and not self.device():
             raise InputError("This budget has no bound; give one, such as Budget(macs=0.5) for half of them.")
         if self.latency is not None:
             milliseconds(given.pop("latency"))
@@ -59,15 +71,22 @@ class Budget(Configurable):
                 )
 
     def __str__(self) -> str:
-        bounds = ", ".join(f"{name}={getattr(self, name)}" for name in LIMITS if getattr(self, name) is not None)
+        names = (*LIMITS, *DEVICE)
+        bounds = ", ".join(f"{name}={getattr(self, name)}" for name in names if getattr(self, name) is not None)
         return f"Budget({bounds})"
+
+    def device(self) -> dict[str, int]:
+        """Return the bounds of a microcontroller in bytes, by name."""
+        given = {name: getattr(self, name) for name in DEVICE}
+        return {name: bytes_of(value, f"The budget's {name}") for name, value in given.items() if value is not None}
 
     def bounds(self, whole: Cost) -> dict[str, float]:
         """Return the bounds as counts, and milliseconds, given what the whole network costs.
 
         Raises:
-            InputError: If there is a bound of latency and that of the network is not known.
+            InputError: If there is a bound of latency and that of the network is not known, or one of flash or RAM.
         """
+        network_only(self)
         found: dict[str, float] = {
             name: int(value if is_integer(value) else value * getattr(whole, LIMITS[name]))
             for name in ("params", "macs", "bytes")
@@ -92,6 +111,20 @@ class Budget(Configurable):
         """Return by how much each bound is exceeded, for those that are."""
         over: dict[str, Any] = {name: getattr(cost, LIMITS[name]) - bound for name, bound in self.bounds(whole).items()}
         return {name: count for name, count in over.items() if count > 0}
+
+
+def network_only(budget: Any) -> None:
+    """Refuse bounds that can't be compared with a network before it is converted.
+
+    Raises:
+        InputError: If the budget bounds flash or RAM; with what takes such bounds.
+    """
+    if isinstance(budget, Budget) and budget.device():
+        raise InputError(
+            f"{budget} bounds what a microcontroller has ({' and '.join(budget.device())}), which a network needs only "
+            "once it has been converted; tfprune.micro.fit_device(model, budget, data=…) and the recipe 'tiny' take "
+            "such a budget. Here, bound params (each is about a byte of flash) or macs, as Budget(params=0.25)."
+        )
 
 
 def as_arguments(bounds: Mapping[str, float]) -> dict[str, Any]:
@@ -120,28 +153,35 @@ def milliseconds(value: Any) -> float:
     )
 
 
-def parse_budget(texts: Sequence[str] | None) -> Budget | None:
+def parse_budget(texts: Sequence[str] | None, *, device: bool = False) -> Budget | None:
     """Return bounds such as `"macs=0.5"` and `"params=100000"` as one budget; None if there are none.
 
+    Args:
+        texts: The bounds.
+        device: Whether those of a microcontroller may be among them, as `"flash=256kB"`.
+
     Raises:
-        InputError: If a bound is not of that form.
+        InputError: If a bound is not of that form, or not allowed.
 
     Example:
-        >>> parse_budget(["macs=0.5", "bytes=200000"])
-        Budget(params=None, macs=0.5, bytes=200000, latency=None)
+        >>> print(parse_budget(["macs=0.5", "bytes=200000"]))
+        Budget(macs=0.5, bytes=200000)
     """
     if not texts:
         return None
     bounds: dict[str, Any] = {}
     for text in texts:
         name, _, value = text.partition("=")
-        if name not in LIMITS:
-            raise InputError(f"Unknown bound {name!r} in the budget {text!r}. {nearest(name, LIMITS)}")
-        if name == "latency" and value.endswith("ms"):
-            bounds[name] = value
+        if name not in LIMITS and name not in DEVICE:
+            raise InputError(f"Unknown bound {name!r} in the budget {text!r}. {nearest(name, [*LIMITS, *DEVICE])}")
+        if name in DEVICE or (name == "latency" and value.endswith("ms")):
+            bounds[name] = int(value) if value.isdigit() else value
             continue
         try:
             bounds[name] = int(value) if value.isdigit() else float(value)
         except ValueError:
             raise InputError(f"{value!r} in the budget {text!r} is no number; give one such as macs=0.5.") from None
-    return Budget(**bounds)
+    budget = Budget(**bounds)
+    if not device:
+        network_only(budget)
+    return budget

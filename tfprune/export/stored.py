@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfprune.export.result import TensorInfo
+from tfprune.export.schema import operator_names, schema, type_names
 
 __all__ = ["Stored", "read_stored"]
 
@@ -19,7 +20,8 @@ PLUMBING = {"QUANTIZE", "DEQUANTIZE", "DENSIFY", "RESHAPE", "WHILE", "SHAPE", "P
 class Stored:
     """The facts about a file that a result reports.
 
-    `outputs` is in the order of the file; `float_operations` are those that compute in float32.
+    `outputs` is in the order of the file; `operations` has builtin operators by their names and custom ones by theirs;
+    `float_operations` are those that compute in float32.
     """
 
     inputs: tuple[TensorInfo, ...]
@@ -46,15 +48,13 @@ def read_stored(content: bytes) -> Stored:
     Returns:
         Its tensors, operations and zeros.
     """
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    types = {value: name.lower() for name, value in vars(schema.TensorType).items() if not name.startswith("_")}
-    operators = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+    module = schema()
+    model = module.ModelT.InitFromPackedBuf(content, 0)
+    types, operators = type_names(module), operator_names(module)
     main = model.subgraphs[0]
     input_names, output_names = _signature_names(model)
     used = [
-        (operators[max(code.builtinCode, code.deprecatedBuiltinCode)], op, graph)
+        (_text(code.customCode or operators[max(code.builtinCode, code.deprecatedBuiltinCode)]), op, graph)
         for graph in model.subgraphs
         for op in graph.operators or []
         for code in [model.operatorCodes[op.opcodeIndex]]

@@ -10,7 +10,7 @@ import keras
 from tfprune.arguments import named_arguments
 from tfprune.console import track
 from tfprune.cost import Budget, CostModel
-from tfprune.cost.budget import LIMITS
+from tfprune.cost.budget import LIMITS, network_only
 from tfprune.errors import InputError
 from tfprune.factorization.allocation import allocate, total_cost
 from tfprune.factorization.base import Factorization
@@ -102,6 +102,7 @@ def plan_factorization(
         check_rank(rank, energy)
     if budget is not None and not isinstance(budget, Budget):
         raise InputError(f"The budget is {budget!r}; give a Budget, such as Budget(macs=0.5), or rank=….")
+    network_only(budget)
     forms = find_forms(form)
     given = None if data is None else Unlabelled(model, data, samples)
     graph = trace(model)

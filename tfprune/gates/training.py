@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfprune import granularity as granularities
 from tfprune.cost import Budget
+from tfprune.cost.budget import network_only
 from tfprune.errors import InputError, SparsityError
 from tfprune.gates.adam import Adam
 from tfprune.gates.base import Array, Gate, gates
@@ -45,6 +46,7 @@ def find_behind(
     Raises:
         InputError: If the granularity has no gates, or there is nothing to gate.
     """
+    network_only(amount)
     pattern = granularities.get(granularity)
     if not isinstance(amount, Budget):
         check_sparsity(amount, "The fraction that closes")

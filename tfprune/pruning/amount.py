@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfprune.cost import Budget
+from tfprune.cost.budget import network_only
 from tfprune.errors import InputError
 from tfprune.granularity import Depth, Filter, Granularity, Weight
 from tfprune.numbers import is_integer
@@ -41,6 +42,7 @@ def check_amount(amount: Any, threshold: Any, granularity: Granularity) -> float
         InputError: If neither or both are given, or one is out of range.
     """
     most = granularity.max_sparsity
+    network_only(amount)
     if isinstance(amount, Budget):
         raise InputError(
             f"{amount} is for whole channels, which are taken out; call tfprune.prune_filters(model, {amount}), which "

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfprune.cost import Budget
+from tfprune.cost.budget import network_only
 from tfprune.errors import InputError
 from tfprune.granularity import Filter, Weight
 from tfprune.graph import ChannelGroup, Slice, trace
@@ -60,6 +61,8 @@ def check_amount(penalty: Penalty) -> None:
         raise InputError(
             f"amount is {penalty.amount!r}; give the fraction of channels that go, or a tfprune.Budget(macs=0.5)."
         )
+    if isinstance(penalty, Growing):
+        network_only(penalty.amount)
 
 
 def find_parts(

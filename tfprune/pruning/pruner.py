@@ -13,6 +13,7 @@ from tfprune import criteria, schedules
 from tfprune import granularity as granularities
 from tfprune import scope as scopes
 from tfprune.cost import Budget
+from tfprune.cost.budget import network_only
 from tfprune.errors import InputError, SparsityError
 from tfprune.granularity import Filter, Granularity
 from tfprune.graph.choice import LayerChoice
@@ -137,6 +138,7 @@ class Pruner:
     ) -> None:
         pattern = granularities.get(granularity)
         rule = Rule(criteria.get(criterion), pattern, scopes.get(scope), seed)
+        network_only(sparsity)
         budget = sparsity if isinstance(sparsity, Budget) else None
         final = None if isinstance(sparsity, Budget) else sparsity
         self.schedule = make_schedule(schedule, final, pattern, frequency)

@@ -5,6 +5,7 @@ A new stage is one class in one file: extend `Stage` or `TrainingStage`, decorat
 """
 
 from tfprune.recipe.base import Stage, stages
+from tfprune.recipe.device import ExportDevice, FitDevice
 from tfprune.recipe.export import Export, Quantize
 from tfprune.recipe.factorize import Factorize
 from tfprune.recipe.gate import Gate
@@ -21,8 +22,10 @@ __all__ = [
     "Compressed",
     "Distil",
     "Export",
+    "ExportDevice",
     "Factorize",
     "FineTune",
+    "FitDevice",
     "Gate",
     "Prune",
     "Quantize",

@@ -50,6 +50,12 @@ def card_of(recipe: Recipe, state: Mapping[str, Any], metric: str) -> str:
             times = [f"{entry[name]:.3f}" if name in entry else "" for name in ("milliseconds", "dense_milliseconds")]
             right = f"{entry['top_class']:.2%}" if "top_class" in entry else ""
             lines.append(f"| `{entry['file']}` | {right} | {entry['bytes']:,} | {times[0]} | {times[1]} |")
+        for entry in (one for one in exported.values() if "arena_bytes" in one):
+            lines += [
+                "",
+                f"`{entry['file']}` runs on TensorFlow Lite Micro in {entry['arena_bytes']:,} bytes of RAM; as C++",
+            ]
+            lines[-1] += f" it is {' and '.join(f'`{name}`' for name in entry['c_array'])}."
     lines += ["", "The recipe:", "", "```yaml", recipe.to_yaml().rstrip(), "```", "", f"Made with {made_with()}."]
     return "\n".join(line for line in lines) + "\n"
 

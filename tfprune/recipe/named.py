@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tfprune.cost import Budget
 from tfprune.errors import InputError, nearest
 from tfprune.recipe.recipe import Recipe
 
@@ -49,8 +50,37 @@ def mobile(epochs: int = 6) -> Recipe:
     )  # fmt: skip
 
 
-def tiny(epochs: int = 8) -> Recipe:
-    """Fit a microcontroller: filters, then factors, then whole numbers only."""
+def tiny(epochs: int = 8, budget: Budget | Sequence[str] | str | None = None) -> Recipe:
+    """Fit a microcontroller: filters, then factors, then whole numbers only; or just what its flash and RAM allow.
+
+    Args:
+        epochs: Epochs of each training.
+        budget: What the device has: `Budget(flash="256kB", ram="128kB")`, or `["flash=256kB", "ram=128kB"]`. Then
+            filters go until the measured file and arena fit, and the files are C++ too. It needs the package
+            tflite-micro.
+
+    Raises:
+        InputError: If the budget bounds something else than flash and RAM.
+
+    Example:
+        >>> print(tiny(budget=Budget(flash="64kB")))
+        tiny: Filters removed until flash and RAM suffice, 8-bit integers, for microcontrollers.
+          1. fit_device(budget=['flash=64kB'])
+          2. distil(epochs=8)
+          3. export_device(budget=['flash=64kB'])
+    """
+    if budget is not None:
+        if isinstance(budget, Budget):
+            budget = [f"{name}={value}" for name, value in budget.get_config().items() if value is not None]
+        bounds = [budget] if isinstance(budget, str) else list(budget)
+        return Recipe(
+            [
+                {"method": "fit_device", "budget": bounds},
+                {"method": "distil", "epochs": epochs},
+                {"method": "export_device", "budget": bounds},
+            ],
+            name="tiny", about="Filters removed until flash and RAM suffice, 8-bit integers, for microcontrollers.",
+        )  # fmt: skip
     return Recipe(
         [
             {"method": "prune", "granularity": "filter", "budget": "params=0.5", "epochs": 0, "round_to": 4},

@@ -28,7 +28,10 @@ from tfprune.recipe.work import Measured, Work
 __all__ = ["Compressed", "compress"]
 
 STATE = "metrics.json"
-OWN = ("recipe.yaml", "card.md", "log.txt", "model.keras", "gates.npz", "dense_float32.tflite")
+OWN = (
+    "recipe.yaml", "card.md", "log.txt", "model.keras", "gates.npz", "dense_float32.tflite", "model_micro.tflite",
+    "model_micro.h", "model_micro.cc",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,17 @@ from tfprune import criteria
 from tfprune import scope as scopes
 from tfprune.arguments import named_arguments
 from tfprune.cost import Budget
+from tfprune.cost.budget import network_only
 from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, trace
 from tfprune.graph.choice import LayerChoice
-from tfprune.pruning.channels.allocation import Allocation, best_channels
+from tfprune.pruning.channels.allocation import Allocation
 from tfprune.pruning.channels.compensated import GREEDY, OBS, find_curves, rank_scores
-from tfprune.pruning.channels.greedy import greedy_counts
 from tfprune.pruning.channels.importance import channel_scores
-from tfprune.pruning.channels.latency import find_timing, within_latency
+from tfprune.pruning.channels.latency import find_timing
 from tfprune.pruning.channels.limits import Limits, make_limits, resolve_choices
-from tfprune.pruning.channels.plan import ChannelPlan, GroupPlan
+from tfprune.pruning.channels.plan import ChannelPlan
+from tfprune.pruning.channels.prepared import Prepared
 from tfprune.pruning.mask import read
 from tfprune.pruning.masks import check_finite
 from tfprune.refit import Curve
@@ -31,7 +32,7 @@ from tfprune.refit.unlabelled import Unlabelled
 from tfprune.schedules import check_sparsity
 from tfprune.statistics import Study
 
-__all__ = ["OTHER_NAMES", "plan_filters"]
+__all__ = ["OTHER_NAMES", "plan_filters", "prepare"]
 
 FloatArray = NDArray[np.floating]
 
@@ -107,6 +108,49 @@ def plan_filters(
         >>> plan.after.macs <= plan.before.macs / 2
         True
     """
+    return prepare(
+        model, budget, data=data, samples=samples, criterion=criterion, scope=scope, layers=layers, skip=skip,
+        per_layer=per_layer, round_to=round_to, min_channels=min_channels, seed=seed, verbose=verbose,
+    ).plan(budget)  # fmt: skip
+
+
+def prepare(
+    model: keras.Model,
+    budget: Budget | float | None,
+    *,
+    data: Any = None,
+    samples: int = 1024,
+    criterion: Any = None,
+    scope: Any = None,
+    layers: Sequence[LayerChoice] | None = None,
+    skip: Sequence[LayerChoice] | None = None,
+    per_layer: Mapping[keras.Layer | str, float | int] | None = None,
+    round_to: int | None = None,
+    min_channels: int | Mapping[keras.Layer | str, int] = 1,
+    seed: int = 0,
+    verbose: int = 0,
+) -> Prepared:
+    """Return the channels of a model, scored, so that plans for several budgets can be made.
+
+    Args:
+        model: A built model of any kind.
+        budget: A budget, or a fraction, like those that are to come: it decides the defaults.
+        data: As for `plan_filters`, like all that follow.
+        samples: How many samples are used at most.
+        criterion: What makes a channel matter.
+        scope: Among which channels the lowest scores are looked for.
+        layers: Only channels that these layers make.
+        skip: No channels that these layers make.
+        per_layer: For the channels that a layer makes: the fraction to remove, or the number to keep.
+        round_to: Kept channels are a multiple of this.
+        min_channels: No group keeps fewer.
+        seed: Seed of what draws random numbers.
+        verbose: 1 shows a progress bar on a terminal.
+
+    Raises:
+        InputError: As `plan_filters` does, except if a budget can't be met.
+        SparsityError: If the model has weights that are not finite.
+    """
     wanted = check_choices(budget, data, criterion, scope, per_layer)
     if not isinstance(min_channels, Mapping):  # refuses what is out of range before the model is looked at
         Limits(1 if round_to is None else round_to, min_channels)
@@ -140,27 +184,7 @@ def plan_filters(
         scores = [rank_scores(curves[group.name]) for group in prunable]
     rest = [group for group in groups if not group.prunable]
     allocation = Allocation(graph, prunable, scores, wanted.scope, limits, own, rest, timing)
-
-    def count(bounds: Budget) -> list[int]:
-        if wanted.greedy:
-            fixed = allocation.fixed()
-            found = greedy_counts(graph, allocation.costs, list(curves.values()), limits, fixed, bounds)
-            if found is not None:
-                return [found[group.name] for group in prunable]
-        return allocation.by_budget(bounds)
-
-    short = 0
-    if isinstance(budget, Budget):
-        counts, after = within_latency(allocation, budget, timing, count)
-    else:
-        counts, short = allocation.by_sparsity(budget or 0.0), allocation.short(budget or 0.0)
-        after = allocation.cost(counts)
-    keep = {
-        group.name: best_channels(own_scores, count)
-        for group, own_scores, count in zip(prunable, scores, counts, strict=True)
-    }
-    plans = [GroupPlan(group, keep.get(group.name, np.ones(group.size, dtype=bool))) for group in groups]
-    return ChannelPlan(graph, tuple(plans), allocation.costs.whole, after, curves, given, short)
+    return Prepared(graph, groups, scores, curves, limits, allocation, timing, given, wanted.greedy)
 
 
 @dataclass(frozen=True)
@@ -182,6 +206,7 @@ class Wanted:
 
 def check_choices(budget: Any, data: Any, criterion: Any, scope: Any, per_layer: Any) -> Wanted:
     """Return what was asked for with defaults filled in, refusing what does not go together."""
+    network_only(budget)
     criterion = (OBS if data is not None else "magnitude") if criterion is None else criterion
     compensated = isinstance(criterion, str) and criterion == OBS
     if compensated and data is None:
