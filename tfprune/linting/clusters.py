@@ -11,10 +11,12 @@ planes of channels are taken for rows of images, and the network gives wrong num
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tfprune.linting.network import Network
+from tfprune.linting.partitions import partitions
 from tfprune.linting.roles import Node, Role, nodes_of
 
 __all__ = ["Block", "Cluster", "Survey", "survey"]
@@ -89,20 +91,32 @@ def survey(network: Network) -> Survey:
         The clusters and the blocks.
     """
     nodes = nodes_of(network)
-    producer = {index: place for place, node in enumerate(nodes) for index in node.operation.outputs}
-    search = _Search(network, nodes, producer)
-    ended = search.begin()
-    search.spread()
-    search.check_readers()
-    blocks = [block for found in search.blocks for block in found]
-    return Survey(tuple(nodes), ended, tuple(search.clusters()) if ended else (), tuple(blocks))
+    ended = False
+    clusters: list[Cluster] = []
+    blocks: list[Block] = []
+    for part in partitions(network):
+        operations = {network.operations[place].index for place in part}
+        search = _Search(network, [node for node in nodes if node.operation.index in operations])
+        if search.begin():
+            ended = True
+            search.spread()
+            search.check_readers()
+            clusters += search.clusters()
+        else:
+            search.spread()
+        blocks += [block for found in search.blocks for block in found]
+    return Survey(tuple(nodes), ended, tuple(clusters), tuple(blocks))
 
 
 class _Search:
     """The state of the algorithm: a leader for each node, what blocks it, and its roles as they change."""
 
-    def __init__(self, network: Network, nodes: Sequence[Node], producer: dict[int, int]) -> None:
-        self.network, self.nodes, self.producer = network, nodes, producer
+    def __init__(self, network: Network, nodes: Sequence[Node]) -> None:
+        self.network, self.nodes = network, nodes
+        self.producer = {index: place for place, node in enumerate(nodes) for index in node.operation.outputs}
+        own = Counter(index for node in nodes for index in node.inputs)
+        readers = network.readers()
+        self.external = {index for index in self.producer if readers[index] > own[index]}
         self.leader = list(range(len(nodes)))
         self.roles = [node.role for node in nodes]
         self.bad = [False] * len(nodes)
@@ -133,7 +147,7 @@ class _Search:
         changed = False
         for index in self.nodes[place].inputs:
             source = self.producer.get(index)
-            if source is None or index in self.network.outputs:
+            if source is None or index in self.external:
                 self.block(place, Block(self.nodes[place], None, reads=True))
             elif self.roles[source] & (Role.FIRST | Role.INSIDE) and not self.bad[source]:
                 self.roles[source] &= ~Role.LAST
