@@ -1,0 +1,79 @@
+"""Two models for devices: a MobileNet whose zeros a phone skips, and a network that fits a small microcontroller.
+
+python examples/for_phones_and_microcontrollers.py --out tflite_models
+"""
+
+import argparse
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import tfprune
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--out", type=Path, default=Path("devices"), help="folder to write to")
+parser.add_argument("--epochs", type=int, default=8, help="epochs of each training")
+arguments = parser.parse_args()
+arguments.out.mkdir(parents=True, exist_ok=True)
+data = tfprune.datasets.fashion_mnist_small()
+keras.utils.set_random_seed(0)
+
+
+def right(path: Path, images: np.ndarray) -> str:
+    """Return for how many test images the interpreter's top class is right."""
+    (scores,) = tfprune.benchmark.predict(path, images)
+    return f"{np.mean(scores.argmax(axis=-1) == data.y_test):.1%} of {len(images):,} test images, by the interpreter"
+
+
+# A phone: single weights of the 1 × 1 convolutions go, 90 % of them, as its runtime skips these.
+def large(images: np.ndarray) -> np.ndarray:
+    """Return images of 64 × 64 and three equal channels."""
+    return np.asarray(keras.ops.image.resize(images.repeat(3, axis=-1), (64, 64)), "float32")
+
+
+pictures, tests = large(data.x_train), large(data.x_test)
+inputs = keras.Input((64, 64, 3), name="image")
+x = keras.layers.Rescaling(1 / 127.5, offset=-1)(inputs)
+mobilenet = keras.Model(inputs, tfprune.models.mobilenet_v1((64, 64, 3), 10, alpha=0.5)(x), name="mobilenet")
+mobilenet.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
+mobilenet.fit(pictures, data.y_train, batch_size=64, epochs=arguments.epochs, verbose=2)
+pruning = tfprune.PruneCallback(0.9, target="android-cpu")
+mobilenet.optimizer.learning_rate = 1e-3
+mobilenet.fit(pictures, data.y_train, batch_size=64, epochs=arguments.epochs, verbose=2, callbacks=[pruning])
+path = arguments.out / "mobilenet_sparse.tflite"
+result = tfprune.to_tflite(mobilenet, path, sparse=True, target="android-cpu", parity_data=tests[:100], overwrite=True)
+report = tfprune.lint(path)
+print(result, report, sep="\n")
+result.save_card(overwrite=True, extra={
+    "Trained": f"mobilenet_v1 of half width on {data.name}, enlarged to 64 × 64; {arguments.epochs} epochs dense, "
+    f"{arguments.epochs} with PruneCallback(0.9, target='android-cpu')",
+    "Accuracy": right(path, tests),
+    "Zeros": report.verdict,
+    "Made by": "python examples/for_phones_and_microcontrollers.py",
+})  # fmt: skip
+
+# A microcontroller: filters go until file and memory fit, then it is trained on, then whole numbers only.
+small = tfprune.models.small_cnn(widths=(8, 16, 32))
+small.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+small.fit(data.x_train, data.y_train, batch_size=64, epochs=arguments.epochs, verbose=2)
+budget = tfprune.Budget(flash="24kB", ram="10kB")
+fitted = tfprune.micro.fit_device(small, budget, data=data.x_train[:1000])
+small = fitted.model
+small.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+small.fit(data.x_train, data.y_train, batch_size=64, epochs=arguments.epochs, verbose=2)
+path = arguments.out / "micro_int8.tflite"
+result = tfprune.to_tflite(
+    small, path, quantize="int8", io_dtype="int8", representative_data=data.x_train[:200].astype("float32"),
+    target="microcontroller", overwrite=True,
+)  # fmt: skip
+needs = tfprune.micro.measure(path)
+print(result, needs, sep="\n")
+result.save_card(overwrite=True, extra={
+    "Trained": f"small_cnn of 8, 16 and 32 filters on {data.name}, {arguments.epochs} epochs, fitted into 24 kB of "
+    f"flash and 10 kB of RAM, {arguments.epochs} more",
+    "Accuracy": right(path, data.x_test.astype("float32")),
+    "Needs": f"{needs.flash_bytes:,} bytes of flash, {needs.arena_bytes:,} bytes of arena, by TensorFlow Lite Micro",
+    "Made by": "python examples/for_phones_and_microcontrollers.py",
+})  # fmt: skip
+print(tfprune.export.to_c_array(path, arguments.out / "micro_int8.h", name="micro_int8", overwrite=True))
