@@ -17,6 +17,7 @@ from tfprune.export.result import ExportResult, Parity, TensorInfo
 from tfprune.export.tflite import to_tflite
 
 if TYPE_CHECKING:
+    from tfprune.export.fewer_bits import requantize
     from tfprune.micro.c_array import CArray, to_c_array
 
 __all__ = [
@@ -26,12 +27,17 @@ __all__ = [
     "ExportResult",
     "Parity",
     "TensorInfo",
+    "requantize",
     "to_android",
     "to_c_array",
     "to_tflite",
 ]
 
-ELSEWHERE = {"CArray": "tfprune.micro.c_array", "to_c_array": "tfprune.micro.c_array"}
+ELSEWHERE = {
+    "CArray": "tfprune.micro.c_array",
+    "requantize": "tfprune.export.fewer_bits",
+    "to_c_array": "tfprune.micro.c_array",
+}
 
 
 def __getattr__(name: str) -> Any:

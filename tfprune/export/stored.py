@@ -39,6 +39,9 @@ class Stored:
         return self.zeros / self.weights if self.weights else 0.0
 
 
+WEIGHTS = ("float32", "float16", "int8", "int4")
+
+
 def read_stored(content: bytes) -> Stored:
     """Read the contents of a .tflite file that has just been made (not for files of unknown origin).
 
@@ -110,8 +113,12 @@ def _weights(graph: Any, buffers: Any, types: dict[int, str]) -> list[tuple[str,
     for tensor in graph.tensors:
         data = buffers[tensor.buffer].data
         dtype = types[tensor.type]
-        if data is None or tensor.shape is None or len(tensor.shape) < 2 or dtype not in ("float32", "float16", "int8"):
+        if data is None or tensor.shape is None or len(tensor.shape) < 2 or dtype not in WEIGHTS:
             continue
-        values = np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype)
+        if dtype == "int4":  # two in a byte
+            packed = np.asarray(data, np.uint8)
+            values = np.stack([packed & 15, packed >> 4], axis=1).reshape(-1)[: int(np.prod(tensor.shape))]
+        else:
+            values = np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype)
         found.append((dtype, int(np.prod(tensor.shape)), int(np.count_nonzero(values)), tensor.sparsity is not None))
     return found
