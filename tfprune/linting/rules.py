@@ -41,7 +41,7 @@ def blocked(survey: Survey, name: Namer) -> Iterator[Finding]:
                 "only zeros of these are skipped; filters pay everywhere: granularity='filter'",
             )
         return
-    if not survey.ended:
+    if not any(node.role & Role.LAST for node in survey.nodes):
         yield Finding("blocks", "the network", "has no global average pooling", f"{POOL} {TRAINED}")
     seen: set[int] = set()
     for block in survey.blocks:
