@@ -13,7 +13,7 @@ import tfprune
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--out", type=Path, default=Path("devices"), help="folder to write to")
-parser.add_argument("--epochs", type=int, default=8, help="epochs of each training")
+parser.add_argument("--epochs", type=int, default=12, help="epochs of each training")
 arguments = parser.parse_args()
 arguments.out.mkdir(parents=True, exist_ok=True)
 data = tfprune.datasets.fashion_mnist_small()
@@ -26,7 +26,7 @@ def right(path: Path, images: np.ndarray) -> str:
     return f"{np.mean(scores.argmax(axis=-1) == data.y_test):.1%} of {len(images):,} test images, by the interpreter"
 
 
-# A phone: single weights of the 1 × 1 convolutions go, 90 % of them, as its runtime skips these.
+# A phone: single weights of the 1 × 1 convolutions go, 85 % of them, as its runtime skips these.
 def large(images: np.ndarray) -> np.ndarray:
     """Return images of 64 × 64 and three equal channels."""
     return np.asarray(keras.ops.image.resize(images.repeat(3, axis=-1), (64, 64)), "float32")
@@ -38,7 +38,8 @@ x = keras.layers.Rescaling(1 / 127.5, offset=-1)(inputs)
 mobilenet = keras.Model(inputs, tfprune.models.mobilenet_v1((64, 64, 3), 10, alpha=0.5)(x), name="mobilenet")
 mobilenet.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
 mobilenet.fit(pictures, data.y_train, batch_size=64, epochs=arguments.epochs, verbose=2)
-pruning = tfprune.PruneCallback(0.9, target="android-cpu")
+dense = mobilenet.evaluate(tests, data.y_test, verbose=0)[1]
+pruning = tfprune.PruneCallback(0.85, target="android-cpu")
 mobilenet.optimizer.learning_rate = 1e-3
 mobilenet.fit(pictures, data.y_train, batch_size=64, epochs=arguments.epochs, verbose=2, callbacks=[pruning])
 path = arguments.out / "mobilenet_sparse.tflite"
@@ -47,9 +48,9 @@ report = tfprune.lint(path)
 print(result, report, sep="\n")
 result.save_card(overwrite=True, extra={
     "Trained": f"mobilenet_v1 of half width on {data.name}, enlarged to 64 × 64; {arguments.epochs} epochs dense, "
-    f"{arguments.epochs} with PruneCallback(0.9, target='android-cpu')",
-    "Accuracy": right(path, tests),
-    "Zeros": report.verdict,
+    f"{arguments.epochs} with PruneCallback(0.85, target='android-cpu')",
+    "Accuracy": f"{right(path, tests)}; {dense:.1%} before it was pruned",
+    "Skipped": report.verdict,
     "Made by": "python examples/for_phones_and_microcontrollers.py",
 })  # fmt: skip
 
@@ -57,6 +58,7 @@ result.save_card(overwrite=True, extra={
 small = tfprune.models.small_cnn(widths=(8, 16, 32))
 small.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 small.fit(data.x_train, data.y_train, batch_size=64, epochs=arguments.epochs, verbose=2)
+dense = small.evaluate(data.x_test, data.y_test, verbose=0)[1]
 budget = tfprune.Budget(flash="24kB", ram="10kB")
 fitted = tfprune.micro.fit_device(small, budget, data=data.x_train[:1000])
 small = fitted.model
@@ -72,7 +74,7 @@ print(result, needs, sep="\n")
 result.save_card(overwrite=True, extra={
     "Trained": f"small_cnn of 8, 16 and 32 filters on {data.name}, {arguments.epochs} epochs, fitted into 24 kB of "
     f"flash and 10 kB of RAM, {arguments.epochs} more",
-    "Accuracy": right(path, data.x_test.astype("float32")),
+    "Accuracy": f"{right(path, data.x_test.astype('float32'))}; {dense:.1%} before filters went, in float",
     "Needs": f"{needs.flash_bytes:,} bytes of flash, {needs.arena_bytes:,} bytes of arena, by TensorFlow Lite Micro",
     "Made by": "python examples/for_phones_and_microcontrollers.py",
 })  # fmt: skip
