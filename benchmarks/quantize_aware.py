@@ -3,8 +3,8 @@
 Two networks, `tfprune.models.small_cnn` and a depthwise-separable one, are pruned to 80 % by `PruneCallback`. From each
 pruned network as many epochs go on, on the same batches and at the same rate, in three ways, zeros kept:
 
-- `float`: as it is. Measured as float32, as the int8 file that calibration makes of it, and as that with kernels rounded
-  to 4 bits.
+- `float`: as it is. Measured as float32, as the int8 file that calibration makes of it, and as that with kernels
+  rounded to 4 bits.
 - `int8`: with `QuantizeCallback()`; its int8 file.
 - `4 bits`: with `QuantizeCallback(bits=4)`; its int8 file, whose kernels have 15 values for each channel.
 

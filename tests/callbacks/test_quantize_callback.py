@@ -51,6 +51,18 @@ def test_zeros_stay_and_nothing_else_is_left(data, capsys):
     assert loss == pytest.approx(history["val_loss"][-1], rel=0.1)
 
 
+def test_a_constraint_of_the_users_own_holds_too(data):
+    x, y = data
+    model = pruned()
+    kernel = model.get_layer("hidden").kernel
+    kernel.constraint = own = keras.constraints.MaxNorm(0.1, axis=0)
+    for callbacks in ([], [PruneCallback(0.75, **QUIET)]):
+        model.fit(x, y, verbose=0, callbacks=[*callbacks, QuantizeCallback(**QUIET)])
+        assert kernel.constraint is own
+        assert np.linalg.norm(kernel, axis=0).max() < 0.1001
+    assert sparsity_of(kernel) == 0.75
+
+
 def test_zeros_are_free_where_they_are_to_be(data):
     x, y = data
     model = pruned()
