@@ -93,7 +93,8 @@ def test_the_network_computes_what_the_file_does(make, tmp_path):
     """Within a step of the integers that come out, and much nearer than the network as it is.
 
     In three of them more can differ. The interpreter looks tanh up in a table, and means of integers are rounded on the
-    way. TFLite 2.21 calibrates what is added to something with the range of the sum, as it adds in place.
+    way. The converter of 2.21 gives what is added to something a range that holds the sum too, and so a
+    wider step than it needs.
     """
     x, model = samples(), network(make)
     in_file, step, _ = file_of(model, x, tmp_path / "model.tflite")
