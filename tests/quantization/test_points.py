@@ -67,6 +67,21 @@ def test_what_is_put_side_by_side_has_one_scale():
     assert float(limits["one"][1]) > 9
 
 
+def test_what_is_combined_in_place_has_a_scale_that_holds_the_result():
+    """As in files of TensorFlow 2.21; of two operands that nobody else reads it is the first."""
+
+    def make(x):
+        x = layers.Add(name="sum")([layers.Conv2D(4, 1, name="one")(x), layers.Conv2D(4, 1, name="two")(x)])
+        return layers.Multiply(name="product")([x, layers.Conv2D(4, 1, name="three")(x)])
+
+    found = find_points(functional(make))
+    point = {operation.name: sites[0].outputs[0] for operation, sites in found.sites.values()}
+    assert set(found.shared[point["one"]]) == {point["one"], point["sum"]}
+    assert found.shared[point["two"]] == [point["two"]]
+    assert found.shared[point["sum"]] == [point["sum"]]
+    assert set(found.shared[point["three"]]) == {point["three"], point["product"]}
+
+
 def test_activations_with_a_scale_of_their_own():
     def make(x):
         x = layers.Conv2D(4, 1, activation="sigmoid", name="gate")(x)

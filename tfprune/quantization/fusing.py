@@ -8,7 +8,7 @@ import keras
 
 from tfprune.graph.node import Node, Tensor
 
-__all__ = ["FIXED", "Readers", "activation_of", "fused_end", "keeps_scale", "makes_values"]
+__all__ = ["FIXED", "Readers", "activation_of", "fused_end", "keeps_scale", "makes_values", "overwritten"]
 
 layers = keras.layers
 
@@ -108,6 +108,20 @@ def fused_end(node: Node, readers: Readers) -> Tensor | None:
     if after is not None and not alone and is_relu(after):
         return after.results[0]
     return made
+
+
+def overwritten(node: Node, readers: Readers) -> Tensor | None:
+    """Return the operand whose place a sum, difference or product takes: the first that nobody else reads, or None.
+
+    The converter calibrates such a tensor with the result's values among its own, and so with a wider range.
+    """
+    operation = node.operation
+    if not isinstance(operation, ARITHMETIC) and node.kind not in ARITHMETIC_OPS:
+        return None
+    if len(node.inputs) != 2:
+        return None
+    alike = [x for x in node.inputs if x.shape == node.results[0].shape]
+    return next((x for x in alike if readers.only(x) is node), None)
 
 
 def folds(node: Node) -> bool:

@@ -14,7 +14,15 @@ from tfprune.graph.node import Node, Tensor
 from tfprune.graph.trace import trace_calls
 from tfprune.graph.tree import walk
 from tfprune.graph.weight import ForEachSample, ReadWeight
-from tfprune.quantization.fusing import FIXED, Readers, activation_of, fused_end, keeps_scale, makes_values
+from tfprune.quantization.fusing import (
+    FIXED,
+    Readers,
+    activation_of,
+    fused_end,
+    keeps_scale,
+    makes_values,
+    overwritten,
+)
 
 __all__ = ["Points", "Site", "find_points"]
 
@@ -43,7 +51,7 @@ class Points:
 
     Args:
         sites: Operations, each with what is quantised in each of its calls, by `id` of the operation.
-        shared: For each range the numbers of those that have one scale with it, itself among them.
+        shared: For each range the numbers of all those that its scale has to hold, itself among them.
     """
 
     sites: dict[int, tuple[keras.Operation, list[Site]]]
@@ -64,6 +72,7 @@ class _Finder:
         self.points: dict[int, Point] = {}  # by the index of the tensor
         self.root: list[int] = []
         self.inner: set[int] = set()
+        self.overwritten: list[tuple[int, int]] = []  # points of what is combined in place, and of the result
 
     def run(self) -> Points:
         for x in tensors(self.trace.inputs):
@@ -74,7 +83,11 @@ class _Finder:
             if not follow(nodes, self.makers):
                 self.share_calls(self.sites[key])
         roots = [self.find(number) for number in range(len(self.root))]
-        shared = [[other for other, root in enumerate(roots) if root == own] for own in roots]
+        groups = {own: {other for other, root in enumerate(roots) if root == own} for own in roots}
+        held = {own: set(group) for own, group in groups.items()}
+        for operand, result in self.overwritten:
+            held[self.find(operand)] |= groups[self.find(result)]
+        shared = [sorted(held[own]) for own in roots]
         used = {key: (self.lasting[key], sites) for key, sites in self.sites.items() if any(map(is_used, sites))}
         return Points(used, shared)
 
@@ -103,6 +116,10 @@ class _Finder:
         for x in (end, *node.results[1:]):
             if x.index not in self.points and x.index not in self.inner:
                 self.put(x, FIXED.get(activation_of(node)))
+        first = overwritten(node, self.readers)
+        operand, result = (None if x is None else self.points.get(x.index) for x in (first, end))
+        if isinstance(operand, int) and isinstance(result, int):
+            self.overwritten.append((operand, result))
 
     def new(self) -> int:
         self.root.append(len(self.root))
@@ -158,7 +175,8 @@ def find_points(model: keras.Model) -> Points:
     An int8 tensor is what comes into the network, and what each operation makes together with the batch normalisation
     and the ReLU that the converter fuses with it. What is only moved about, pooled or put side by side keeps its
     scale; sigmoid, softmax and tanh have the scales that TFLite prescribes. Probabilities that the network ends in are
-    left as they are, as rounding them to zero would make the loss infinite.
+    left as they are, as rounding them to zero would make the loss infinite. What is added, subtracted or multiplied in
+    place gets a scale that holds the result too, as the converter does it (seen with TensorFlow 2.21).
 
     What happens between the layers of a layer's own code is quantised where a layer reads it.
 

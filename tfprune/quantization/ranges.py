@@ -17,11 +17,11 @@ class Ranges:
     """The ranges of all activations of a model.
 
     A range begins with the first batch that is seen, and then moves towards each batch's:
-    `low ← m · low + (1 − m) · min(x)`, and so for `high`. Tensors that TFLite gives one scale, as what meets in a
-    concatenation, share the range that holds all of theirs.
+    `low ← m · low + (1 − m) · min(x)`, and so for `high`. Where a scale has to hold other tensors too, as what meets
+    in a concatenation has one, it is that of the range that holds all of theirs.
 
     Args:
-        shared: For each range the numbers of those that it shares its scale with, itself among them.
+        shared: For each range the numbers of all those that its scale has to hold, itself among them.
         momentum: `m` above, in [0, 1).
         strategy: The strategy that the model was made under.
 
