@@ -131,6 +131,7 @@ def test_bad_programmes(program, text, data):
         ([{"method": "distil"}], "has a teacher"),
         ([{"method": "fine_tune"}, {"method": "gate"}], "put the gate stage first"),
         ([{"method": "prune"}, {"method": "prune", "granularity": "filter"}], "prune the same"),
+        ([{"method": "prune"}, {"method": "quantize", "epochs": 1}], "run the recipe by tfprune.compress"),
         (
             [
                 {"method": "prune", "granularity": "filter", "budget": "macs=0.9"},

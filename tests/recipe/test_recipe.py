@@ -41,7 +41,10 @@ STAGES = st.one_of(
     st.builds(dict, method=st.just("gate"), budget=st.sampled_from(["macs=0.5", ["params=0.3", "macs=0.6"]])),
     st.builds(dict, method=st.just("factorise"), rank=st.one_of(st.integers(1, 9), st.just("vbmf"))),
     st.just({"method": "shrink"}),
-    st.builds(dict, method=st.just("quantise"), precision=st.sampled_from(["int8", ["int8", "float16"]])),
+    st.builds(
+        dict, method=st.just("quantise"), precision=st.sampled_from(["int8", ["int8", "float16"]]),
+        epochs=st.integers(1, 3), bits=st.integers(4, 8),
+    ),
 )  # fmt: skip
 
 
@@ -112,6 +115,10 @@ WRONG = [
     ("version: 1\nstages: [{method: gate, gate: soft}]", "Unknown gate"),
     ("version: 1\nstages: [{method: regularize, penalty: l3}]", "Unknown penalty"),
     ("version: 1\nstages: [{method: export, precision: int4}]", "Unknown precision"),
+    ("version: 1\nstages: [{method: quantize, epochs: 2, bits: 3}]", "from 4 to 8"),
+    ("version: 1\nstages: [{method: quantize, bits: 4}]", "give epochs too"),
+    ("version: 1\nstages: [{method: quantize, epochs: -1}]", "epochs is -1"),
+    ("version: 1\nstages: [{method: quantize, epochs: 1, precision: int4}]", "Unknown precision"),
     ("version: 1\nstages: [{method: refit, samples: 0}]", "samples is 0"),
     ("version: 1\nfloor: 2.0\nstages: [{method: shrink}]", "floor is 2"),
     ("version: 1\nstages: [{method: !!python/object/apply:os.system [ls]}]", "not YAML"),
@@ -236,6 +243,25 @@ def test_it_goes_on_where_it_crashed(where, trained, tmp_path, monkeypatch):
     assert len(result.state["done"]) == 4
     again = tfprune.compress(model, train, val, recipe, tmp_path / "out", verbose=0)  # all done: only loads
     assert again.state == result.state
+
+
+@pytest.mark.slow
+def test_trained_for_its_file(trained, tmp_path):
+    """The training that comes before the file rounds weights to 15 values for each channel, and keeps zeros."""
+    model, train, val = trained
+    recipe = Recipe(
+        [
+            {"method": "prune", "amount": 0.5, "epochs": 0, "refit": False},
+            {"method": "quantize", "epochs": 2, "bits": 4, "learning_rate": 0.001, "benchmark": False},
+        ]
+    )
+    result = tfprune.compress(model, train, val, recipe, tmp_path / "out", verbose=0)
+    pruned, trained_for_it = (entry["measured"] for entry in result.state["done"])
+    assert trained_for_it["zeros"] >= pruned["zeros"]
+    assert trained_for_it["loss"] != pruned["loss"]
+    kernel = np.asarray(result.model.get_layer("hidden").kernel)
+    assert max(len(np.unique(np.abs(column.round(6)))) for column in kernel.T) <= 8
+    assert result.state["exported"]["int8"]["top_class"] == pytest.approx(trained_for_it["accuracy"], abs=0.05)
 
 
 @pytest.mark.filterwarnings("ignore:`shuffle=True`")

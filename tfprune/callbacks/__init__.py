@@ -5,6 +5,7 @@ from tfprune.callbacks.export import TFLiteExportCallback
 from tfprune.callbacks.factorize import FactorizeCallback
 from tfprune.callbacks.gate import GateCallback
 from tfprune.callbacks.prune import PruneCallback
+from tfprune.callbacks.quantize import QuantizeCallback
 from tfprune.callbacks.regularize import RegularizeCallback
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "FactorizeCallback",
     "GateCallback",
     "PruneCallback",
+    "QuantizeCallback",
     "RegularizeCallback",
     "TFLiteExportCallback",
 ]

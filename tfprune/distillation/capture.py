@@ -40,6 +40,7 @@ class Capture:
         self._lock = threading.Lock()
         self._local = threading.local()
         self._users = 0
+        self._before: list[tuple[keras.Layer, dict[str, Any]]] = []  # a call that was replaced already, as by gates
 
     @contextlib.contextmanager
     def running(self) -> Iterator[dict[str, list[Any]]]:
@@ -56,11 +57,15 @@ class Capture:
             with self._lock:
                 self._users -= 1
                 if not self._users:
-                    for layer in self.layers.values():
+                    for layer, own in self._before:
                         layer.__dict__.pop("call", None)
+                        layer.__dict__.update(own)
             self._local.seen = None
 
     def _watch(self) -> None:
+        self._before = [
+            (layer, {k: v for k, v in vars(layer).items() if k == "call"}) for layer in self.layers.values()
+        ]
         for name, layer in self.layers.items():
             vars(layer)["call"] = self._noting(name, layer.call)
 

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import keras
 import numpy as np
 
 from tfprune import benchmark
+from tfprune.callbacks import QuantizeCallback
 from tfprune.errors import InputError, nearest
 from tfprune.export import to_tflite
 from tfprune.recipe.base import Names, Stage, names_of, stages
+from tfprune.recipe.training import TrainingStage
 
 if TYPE_CHECKING:
     from tfprune.recipe.work import Work
@@ -45,6 +48,10 @@ class Export(Stage):
     def run(self, work: Work) -> None:
         """Export."""
         work.settle()
+        self.write(work)
+
+    def write(self, work: Work) -> None:
+        """Write the files of the model as it is."""
         found: dict[str, Any] = {}
         for precision in names_of(self.precision) or ():
             path = work.folder / f"model_{precision}.tflite"
@@ -89,8 +96,35 @@ def top_class(path: Path, val: Any) -> float | None:
 
 @stages.register("quantize", "quantise")
 @dataclass(frozen=True, kw_only=True)
-class Quantize(Export):
-    """Write the model with whole numbers for weights and activations."""
+class Quantize(TrainingStage, Export):
+    """Write the model with whole numbers for weights and activations, trained for it before where `epochs` is above 0.
+
+    Args:
+        epochs: How many epochs the model is trained as the file will compute, its zeros kept; see
+            `tfprune.QuantizeCallback`.
+        bits: Bits of a weight in this training, from 4 to 8.
+    """
 
     method: ClassVar[str] = "quantize"
+    least_epochs: ClassVar[int] = 0
+    epochs: int = 0
+    bits: int = 8
     precision: Names = "int8"
+
+    def __post_init__(self) -> None:
+        TrainingStage.__post_init__(self)
+        Export.__post_init__(self)
+        QuantizeCallback(bits=self.bits)
+        if self.bits != 8 and not self.epochs:
+            raise InputError(f"bits is {self.bits}, but nothing is trained; give epochs too.")
+
+    def callbacks(self, work: Work) -> list[keras.callbacks.Callback]:
+        """Return the callback that quantises."""
+        return [QuantizeCallback(bits=self.bits, verbose=0)]
+
+    def run(self, work: Work) -> None:
+        """Train, and export."""
+        work.settle()
+        if self.epochs:
+            self.train(work, self.callbacks(work))
+        self.write(work)

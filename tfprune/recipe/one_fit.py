@@ -14,6 +14,7 @@ from tfprune.callbacks import FactorizeCallback, GateCallback, PruneCallback, Re
 from tfprune.cost import Budget
 from tfprune.errors import InputError
 from tfprune.recipe.base import Stage, amount_of, names_of
+from tfprune.recipe.export import Quantize
 from tfprune.recipe.factorize import Factorize
 from tfprune.recipe.gate import AMOUNT, Gate
 from tfprune.recipe.prune import Prune
@@ -129,7 +130,7 @@ def spans_of(given: Sequence[Stage]) -> list[Span]:
     """
     training = [stage for stage in given if isinstance(stage, TrainingStage)]
     for stage in given:
-        if not isinstance(stage, TrainingStage) or not stage.epochs:
+        if not isinstance(stage, TrainingStage) or isinstance(stage, Quantize) or not stage.epochs:
             raise InputError(f"{stage} does not happen while a model is trained; run the recipe by tfprune.compress.")
         if stage.freeze is not None or stage.distil is not None:
             raise InputError(f"{stage} freezes layers or has a teacher; run the recipe by tfprune.compress.")
