@@ -26,7 +26,7 @@ def fit(model, **options):
 
 @pytest.fixture(scope="module")
 def ready():
-    return mobilenet_v1((64, 64, 3), 4, alpha=0.25, activation=None)
+    return mobilenet_v1((32, 32, 3), 4, alpha=0.25, activation=None)
 
 
 def test_single_weights_of_the_layers_whose_zeros_are_skipped(ready, capsys):

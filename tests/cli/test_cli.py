@@ -229,10 +229,6 @@ def test_what_pays_on_a_device_is_pruned(tmp_path):
     assert "android-cpu: single weights: zeros of its 13 1 × 1 convolutions" in told
     succeed(tmp_path, "export", "p.keras", "--out", "p.tflite", "--sparse", "--target", "android-cpu")
     assert json.loads(succeed(tmp_path, "lint", "p.tflite", "--json"))["engages"]
-    succeed(tmp_path, "prune", "m.keras", "--out", "s.keras", "--target", "microcontroller", "--sparsity", 0.3)
-    small = keras.models.load_model(tmp_path / "s.keras", compile=False)
-    widths = [layer.filters for layer in small.layers if type(layer) is keras.layers.Conv2D]
-    assert all(width % 4 == 0 for width in widths)
     refused = command(tmp_path, "prune", "m.keras", "--out", "q.keras", "--target", "arm-cpu", "--sparsity", "0.5")
     assert (refused.returncode, "brings no speed on arm-cpu" in refused.stderr) == (2, True)
 
