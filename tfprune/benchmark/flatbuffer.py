@@ -6,7 +6,7 @@ from typing import Any
 
 from tfprune.errors import BenchmarkError
 
-__all__ = ["operation_names", "read_model", "tensor_types", "write_model"]
+__all__ = ["operation_names", "operator_names", "read_model", "schema", "tensor_types", "write_model"]
 
 _IDENTIFIER = b"TFL3"
 
@@ -17,8 +17,8 @@ def read_model(content: bytes) -> Any:
     Raises:
         BenchmarkError: If flatbuffers of TFLite can't be read here.
     """
-    schema = _schema()
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    classes = schema()
+    model = classes.ModelT.InitFromObj(classes.Model.GetRootAs(content, 0))
     for buffer in model.buffers:
         if getattr(buffer, "offset", 0):  # large files keep data behind the tree
             buffer.data = _numbers(content[buffer.offset : buffer.offset + buffer.size])
@@ -42,7 +42,7 @@ def write_model(model: Any) -> bytes:
 
 def operation_names(model: Any) -> list[str]:
     """Return the name of each kind of operation that a model uses, by the number that its operators refer to."""
-    names = {code: name for name, code in vars(_schema().BuiltinOperator).items() if isinstance(code, int)}
+    names = operator_names()
     found = []
     for kind in model.operatorCodes:
         custom = kind.customCode
@@ -53,9 +53,14 @@ def operation_names(model: Any) -> list[str]:
     return found
 
 
+def operator_names() -> dict[int, str]:
+    """Return the name of each builtin operation by its number in a file."""
+    return {code: name for name, code in vars(schema().BuiltinOperator).items() if isinstance(code, int)}
+
+
 def tensor_types() -> dict[int, str]:
     """Return the name of each type of tensor, such as "float32", by its number in a file."""
-    return {code: name.lower() for name, code in vars(_schema().TensorType).items() if isinstance(code, int)}
+    return {code: name.lower() for name, code in vars(schema().TensorType).items() if isinstance(code, int)}
 
 
 def _numbers(content: bytes) -> Any:
@@ -64,7 +69,12 @@ def _numbers(content: bytes) -> Any:
     return np.frombuffer(content, np.uint8)
 
 
-def _schema() -> Any:
+def schema() -> Any:
+    """Return the generated classes of TFLite's schema.
+
+    Raises:
+        BenchmarkError: If they can't be imported here.
+    """
     try:
         import flatbuffers  # noqa: F401
         from ai_edge_litert import schema_py_generated

@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tfprune.benchmark.flatbuffer import operator_names
 from tfprune.errors import InputError
 from tfprune.export.android_kotlin import is_scores, kotlin_text
 from tfprune.export.android_readme import LITERT, readme_text
 from tfprune.export.inspection import Inspected, inspect_file
 from tfprune.export.result import ExportResult
-from tfprune.export.schema import operator_names, schema
 from tfprune.export.tflite import to_tflite
 from tfprune.files import PathLike, existing_file
 from tfprune.version import __version__
@@ -182,7 +182,7 @@ def check_runs_on_android(found: Inspected, source: Any) -> None:
         InputError: If the file needs custom operations, or has an open shape.
     """
     what = f"{source}" if isinstance(source, str | os.PathLike) else "The model"
-    custom = sorted(set(found.stored.operations) - set(operator_names(schema()).values()))
+    custom = sorted(set(found.stored.operations) - set(operator_names().values()))
     if custom:
         flex = [name for name in custom if name.startswith("Flex")]
         raise InputError(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tfprune.errors import ExportError, InputError, nearest
+from tfprune.errors import BenchmarkError, ExportError, InputError, nearest
 from tfprune.export.parity import agreement
+from tfprune.export.process import run_module
 from tfprune.export.result import ExportResult, Parity
 from tfprune.export.stored import read_stored
 from tfprune.files import PathLike, atomic_path, check_destination
@@ -161,14 +160,10 @@ def quantized(file: Path, settings: Mapping[str, Any], data: Mapping[str, Any], 
     np.savez(scratch / "data.npz", **data)
     out = scratch / "made.tflite"
     (scratch / "settings.json").write_text(json.dumps({**settings, "source": str(file.resolve()), "out": str(out)}))
-    command = [sys.executable, "-m", "tfprune.export.fewer_bits_child", str(scratch)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise ExportError(f"Quantising {file} took more than {SECONDS:g} s and was stopped.") from None
-    if done.returncode or not out.exists():
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise ExportError(f"{file} can't be quantised so: {lines[-1][:300]}")
+        run_module("tfprune.export.fewer_bits_child", scratch, SECONDS, f"{file} can't be quantised so")
+    except BenchmarkError as error:
+        raise ExportError(str(error)) from error
     return out.read_bytes()
 
 
@@ -179,7 +174,6 @@ def compare(file: Path, made: Path, content: bytes, data: Any, seed: int) -> Par
         ExportError: If the new one can't be run.
     """
     from tfprune import benchmark
-    from tfprune.errors import BenchmarkError
 
     inputs = read_stored(content).inputs
     draw = np.random.default_rng(seed)

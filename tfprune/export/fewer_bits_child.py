@@ -9,10 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from tfprune.export.process import answer_in
+
 __all__ = ["main"]
 
 
 def main(folder: Path) -> None:
+    """Quantise, and leave an answer or an error."""
+    answer_in(folder, lambda: quantize(folder))
+
+
+def quantize(folder: Path) -> dict[str, Any]:
     """Quantise as `settings.json` in a folder says, calibrated on `data.npz` beside it."""
     from ai_edge_quantizer import qtyping, quantizer
     from ai_edge_quantizer.algorithm_manager import AlgorithmName
@@ -36,6 +43,7 @@ def main(folder: Path) -> None:
         calibration = ranges(work, arrays)
     done = work.quantize(calibration, enable_progress_bar=False, enable_progress_report=False)
     Path(settings["out"]).write_bytes(bytes(done.quantized_model))
+    return {"out": settings["out"]}
 
 
 def ranges(work: Any, arrays: dict[str, Any]) -> dict[str, Any]:

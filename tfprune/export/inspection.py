@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tfprune.benchmark.flatbuffer import operator_names, read_model, tensor_types
 from tfprune.benchmark.model_file import check_model_file
 from tfprune.export.memory import Activation, Peak, find_peak
 from tfprune.export.process import answer_in, run_module
 from tfprune.export.result import TensorInfo
-from tfprune.export.schema import schema, type_names
 from tfprune.export.stored import Stored, read_stored
 from tfprune.files import PathLike
 
@@ -96,9 +96,8 @@ def _activation(plain: dict[str, Any]) -> Activation:
 def read(path: Path) -> dict[str, Any]:
     """Read a file, and return what is known of it as JSON can hold it. Only for the process that is made for it."""
     content = path.read_bytes()
-    module = schema()
-    model = module.ModelT.InitFromPackedBuf(content, 0)
-    peak = find_peak(model, module)
+    model = read_model(content)
+    peak = find_peak(model)
     signatures = model.signatureDefs or []
     key = signatures[0].signatureKey if signatures else None
     return {
@@ -106,26 +105,25 @@ def read(path: Path) -> dict[str, Any]:
         "sha256": hashlib.sha256(content).hexdigest(),
         "signature": key.decode("utf-8", "replace") if isinstance(key, bytes) else key,
         "stored": asdict(read_stored(content)),
-        "dynamic": _dynamic(model, module),
+        "dynamic": _dynamic(model),
         "peak": None if peak is None else asdict(peak),
     }
 
 
-def _dynamic(model: Any, module: Any) -> list[str]:
+def _dynamic(model: Any) -> list[str]:
     """Return the operations with a constant of 8 bits that compute in float."""
-    types, names = type_names(module), vars(module.BuiltinOperator)
-    plumbing = {names["DEQUANTIZE"], names["GATHER"], names["EMBEDDING_LOOKUP"]}
-    by_number = {value: name for name, value in names.items() if not name.startswith("_")}
+    types, names = tensor_types(), operator_names()
+    plumbing = {"DEQUANTIZE", "GATHER", "EMBEDDING_LOOKUP"}
     found = []
     for graph in model.subgraphs:
         for operator in graph.operators or []:
             code = model.operatorCodes[operator.opcodeIndex]
-            number = max(code.builtinCode, code.deprecatedBuiltinCode)
+            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
             inputs = [graph.tensors[index] for index in operator.inputs if index >= 0]
             outputs = [graph.tensors[index] for index in operator.outputs if index >= 0]
             small = any(types[t.type] in ("int8", "int4") and model.buffers[t.buffer].data is not None for t in inputs)
-            if small and number not in plumbing and all(types[t.type] == "float32" for t in outputs):
-                found.append(by_number[number])
+            if small and name not in plumbing and all(types[t.type] == "float32" for t in outputs):
+                found.append(name)
     return sorted(set(found))
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from tfprune.export.schema import operator_names, type_names
+from tfprune.benchmark.flatbuffer import operator_names, tensor_types
 
 __all__ = ["Activation", "Peak", "find_peak"]
 
@@ -54,7 +54,7 @@ class Peak:
         return f"{self.operation} (operation {self.number}) needs {'; '.join(map(str, self.tensors))}"
 
 
-def find_peak(model: Any, module: Any) -> Peak | None:
+def find_peak(model: Any) -> Peak | None:
     """Return where a model's first subgraph needs most memory for activations; None if it has no operation.
 
     A tensor is alive from the operation that writes it to the last one that reads it; inputs from the beginning,
@@ -62,9 +62,8 @@ def find_peak(model: Any, module: Any) -> Peak | None:
 
     Args:
         model: A `ModelT`.
-        module: The generated classes that it is of.
     """
-    types, names = type_names(module), operator_names(module)
+    types, names = tensor_types(), operator_names()
     graph = model.subgraphs[0]
     operators = list(graph.operators or [])
     if not operators:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tfprune.benchmark.flatbuffer import operator_names, read_model, tensor_types
 from tfprune.export.result import TensorInfo
-from tfprune.export.schema import operator_names, schema, type_names
 
 __all__ = ["Stored", "read_stored"]
 
@@ -51,9 +51,7 @@ def read_stored(content: bytes) -> Stored:
     Returns:
         Its tensors, operations and zeros.
     """
-    module = schema()
-    model = module.ModelT.InitFromPackedBuf(content, 0)
-    types, operators = type_names(module), operator_names(module)
+    model, types, operators = read_model(content), tensor_types(), operator_names()
     main = model.subgraphs[0]
     input_names, output_names = _signature_names(model)
     used = [

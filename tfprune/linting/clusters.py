@@ -70,13 +70,11 @@ class Survey:
 
     Args:
         nodes: All operations, with their roles.
-        ended: Whether any operation can end a cluster; without one XNNPACK looks no further.
         clusters: The clusters that have 1 × 1 convolutions, in the order of their ends.
         blocks: What keeps others from being clusters.
     """
 
     nodes: tuple[Node, ...]
-    ended: bool
     clusters: tuple[Cluster, ...]
     blocks: tuple[Block, ...]
 
@@ -91,21 +89,19 @@ def survey(network: Network) -> Survey:
         The clusters and the blocks.
     """
     nodes = nodes_of(network)
-    ended = False
     clusters: list[Cluster] = []
     blocks: list[Block] = []
     for part in partitions(network):
         operations = {network.operations[place].index for place in part}
         search = _Search(network, [node for node in nodes if node.operation.index in operations])
         if search.begin():
-            ended = True
             search.spread()
             search.check_readers()
             clusters += search.clusters()
         else:
             search.spread()
         blocks += [block for found in search.blocks for block in found]
-    return Survey(tuple(nodes), ended, tuple(clusters), tuple(blocks))
+    return Survey(tuple(nodes), tuple(clusters), tuple(blocks))
 
 
 class _Search:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tfprune.errors import InputError
 from tfprune.linting import rules
-from tfprune.linting.clusters import survey
+from tfprune.linting.clusters import Survey, survey
 from tfprune.linting.findings import KINDS, Finding, LintReport
 from tfprune.linting.network import Network, read_network
 from tfprune.targets import Target, find_target
@@ -81,12 +81,16 @@ def check_network(network: Network, target: Target | None = None, known: Collect
         target: The device.
         known: The names of the Keras model's layers.
     """
-    name = rules.namer(network, known)
+    return failures(network, survey(network), target, rules.namer(network, known))
+
+
+def failures(network: Network, seen: Survey, target: Target | None, name: rules.Namer) -> list[Finding]:
+    """Return what makes a network fail or give wrong numbers, given what was seen of its clusters."""
     found = list(rules.refused(network, name))
     if target is not None and (not target.stores_sparse or len(target.precisions) < 5):
         found += rules.unloadable(network, target, name)
     if network.sparse and (target is None or target.sparse_convolutions):
-        found += [one for one in rules.open_ended(network, survey(network), name) if one.kind == "wrong"]
+        found += [one for one in rules.open_ended(network, seen, name) if one.kind == "wrong"]
     return found
 
 
@@ -96,14 +100,14 @@ def report(
     """Return what is found in a network; with `assumed`, as if its zeros were left out of the file."""
     network = network if not assumed else as_sparse(network)
     name = rules.namer(network, known)
-    findings = check_network(network, target, known)
-    whole = [cluster for cluster in survey(network).clusters if not cluster.open_ends]
+    seen = survey(network)
+    findings = failures(network, seen, target, name)
+    whole = [cluster for cluster in seen.clusters if not cluster.open_ends]
     fits = bool(whole) and bool(target.sparse_convolutions)
     skipping = [cluster for cluster in whole if cluster.enough(network)] if fits and network.sparse else []
     shown = (skipping or whole) if fits else []
     kernels = {index for cluster in shown for index in cluster.kernels}
     if target.sparse_convolutions:
-        seen = survey(network)
         findings += rules.blocked(seen, name)
         findings += [one for one in rules.open_ended(network, seen, name) if one not in findings]
     weights = sum(network.tensors[index].size for index in kernels)
