@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -37,6 +38,14 @@ class Unlabelled:
         self.samples: list[NDArray[Any]] = [array[order] for array in found]
         labels = labels_of(data, len(order))
         self.labels = None if labels is None else labels[order]
+
+    @classmethod
+    def of(cls, model: keras.Model, samples: Sequence[NDArray[Any]]) -> Unlabelled:
+        """Return the very samples of another process: an array for each input, in the order in which they were."""
+        found = cls.__new__(cls)
+        found.signature = signature_of(model, batch_size=None, sample=None)
+        found.samples, found.labels = list(samples), None
+        return found
 
     def accuracies(self, *models: keras.Model) -> list[str]:
         """Return a line that says how often the top class of each of some models is the label, if there are labels.

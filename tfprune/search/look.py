@@ -1,0 +1,87 @@
+"""The first rung, where a strategy explores, and the climb from one rung to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tfprune.search.journal import Journal, Trial
+from tfprune.search.ladder import chosen, correlation
+from tfprune.search.plans import Plans
+from tfprune.search.pool import Pool
+from tfprune.search.space import Point
+from tfprune.search.strategy import STALE, Exploration, Strategy, Values
+
+__all__ = ["Look", "climb_to", "explore"]
+
+
+class Look:
+    """Looks at plans, each once on each rung.
+
+    Args:
+        journal: Keeps trials.
+        pool: Makes them.
+        plans: The plans.
+        objectives: The objectives.
+    """
+
+    def __init__(self, journal: Journal, pool: Pool, plans: Plans, objectives: tuple[str, ...]) -> None:
+        self.journal, self.plans, self.objectives = journal, plans, objectives
+        self._pool = pool
+
+    def __call__(self, points: Sequence[Point], rung: str) -> list[Trial]:
+        """Return the trials of some plans, in order."""
+        new = [point for point in dict.fromkeys(points) if self.journal.get(rung, point) is None]
+        for trial in self._pool.look(rung, new):
+            self.journal.add(trial)
+        return [self.known(rung, point) for point in points]
+
+    def known(self, rung: str, point: Point) -> Trial:
+        trial = self.journal.get(rung, point)
+        if trial is None:
+            raise RuntimeError(f"{point} has not been looked at")
+        return trial
+
+    def values(self, trial: Trial) -> Values:
+        """Return what a trial is worth by each objective."""
+        if trial.failed is not None:
+            return (np.inf,) * len(self.objectives)
+        return tuple(trial.metrics[name] for name in self.objectives)
+
+    def fits(self, trial: Trial) -> bool:
+        """Whether a trial did not fail and is within the budget."""
+        return trial.failed is None and self.plans.met(trial.metrics)
+
+
+def explore(look: Look, strategy: Strategy, rung: str, trials: int, seed: int) -> None:
+    """Let a strategy look at so many plans."""
+    exploration = Exploration(strategy, look.plans.space, objectives=len(look.objectives), trials=trials, seed=seed)
+    known: dict[Point, None] = {}
+    stale = 0
+    while len(known) < trials and stale < STALE and (points := exploration.ask()):
+        new = [point for point in dict.fromkeys(points) if point not in known][: trials - len(known)]
+        stale = 0 if new else stale + 1
+        known.update(dict.fromkeys(new))
+        if any(point not in known for point in points):
+            look(new, rung)
+            return
+        exploration.tell([look.values(trial) for trial in look(points, rung)])
+
+
+def climb_to(
+    look: Look, below: str, rung: str, points: list[Point], count: int, tell: Callable[[str], None]
+) -> list[Point]:
+    """Look at the best plans of a rung on the next one; return them."""
+    trials = [look.known(below, point) for point in points]
+    fitting = [trial for trial in trials if look.fits(trial)] or trials
+    picked = [fitting[n].point for n in chosen([look.values(trial) for trial in fitting], count)]
+    above = look(picked, rung)
+    pairs = [
+        (look.known(below, trial.point).metrics["error"], trial.metrics["error"])
+        for trial in above
+        if trial.failed is None
+    ]
+    value = correlation(*map(list, zip(*pairs, strict=True))) if len(pairs) > 2 else None
+    tell(f"  {below} -> {rung}: {len(above)} plans, rank correlation {'unknown' if value is None else f'{value:.2f}'}")
+    return picked

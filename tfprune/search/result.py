@@ -1,0 +1,122 @@
+"""What a search has found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+from rich.table import Table
+from rich.text import Text
+
+from tfprune.search.front import hypervolume
+from tfprune.search.journal import Trial
+from tfprune.search.plan import Plan
+from tfprune.search.plans import Plans
+
+__all__ = ["Searched"]
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The result of a search.
+
+    Args:
+        model: The network of the best plan within the budget, refitted, or tuned if the ladder has that rung.
+        best: Its trial.
+        front: The trials that no other beats in all objectives, on the last rung, within the budget.
+        trials: All trials, of all rungs.
+        whole: What the whole network is worth, on the last rung.
+        objectives: The names of the objectives.
+        correlations: How well each rung foretold the next, by their names: Spearman's rank correlation of the error.
+        plans: What there was to choose.
+        folder: Where the files are; None if there are none.
+    """
+
+    model: keras.Model = field(repr=False)
+    best: Trial
+    front: tuple[Trial, ...] = field(repr=False)
+    trials: tuple[Trial, ...] = field(repr=False)
+    whole: Trial = field(repr=False)
+    objectives: tuple[str, ...]
+    correlations: Mapping[str, float | None]
+    plans: Plans = field(repr=False)
+    folder: Path | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The best plan."""
+        return self.plans.plan(self.best.point)
+
+    def hypervolume(self) -> float:
+        """Return the part of the box from the best possible to the whole network that the front covers, in [0, 1].
+
+        Of the error the box reaches up to 1.
+        """
+        reference = [1.0 if name == "error" else self.whole.metrics[name] for name in self.objectives]
+        scaled = [
+            tuple(trial.metrics[name] / max(top, 1e-12) for name, top in zip(self.objectives, reference, strict=True))
+            for trial in self.front
+        ]
+        return hypervolume(scaled, (1.0,) * len(reference))
+
+    def __str__(self) -> str:
+        failed = sum(trial.failed is not None for trial in self.trials)
+        by_rung: dict[str, int] = {}
+        for trial in self.trials:
+            by_rung[trial.rung] = by_rung.get(trial.rung, 0) + 1
+        looked = ", ".join(f"{count:,} {rung}" for rung, count in by_rung.items())
+        lines = [f"search: {looked}{f'; {failed} failed' if failed else ''}"]
+        lines += [
+            f"  {rungs}: rank correlation {'unknown' if value is None else f'{value:.2f}'}"
+            for rungs, value in self.correlations.items()
+        ]
+        for name, value in self.best.metrics.items():
+            before = self.whole.metrics.get(name)
+            lines.append(f"  {name}: {told(before)} -> {told(value)}{part_of(name, before, value)}")
+        return "\n".join(lines)
+
+    def table(self) -> Table:
+        """Return a rich table of the front, the best plan marked."""
+        table = Table(title=Text(str(self)), title_justify="left", title_style="")
+        names = [name for name in self.best.metrics if all(name in trial.metrics for trial in self.front)]
+        for name in names:
+            table.add_column(name, justify="right")
+        table.add_column("channels", justify="right")
+        table.add_column("factors", justify="right")
+        table.add_column("precision")
+        table.add_column("")
+        table.add_row(*(told(self.whole.metrics.get(name)) for name in names), "", "", "", "whole")
+        for trial in self.front:
+            plan = self.plans.plan(trial.point)
+            mark = "best" if trial.point == self.best.point else ""
+            cells = [told(trial.metrics[name]) for name in names]
+            table.add_row(*cells, f"{len(plan.remove)} groups", f"{len(plan.forms)} layers", plan.precision, mark)
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return {
+            "objectives": list(self.objectives),
+            "whole": self.whole.metrics,
+            "best": {**self.best.to_dict(), "plan": self.plan.to_dict()},
+            "front": [{**trial.to_dict(), "plan": self.plans.plan(trial.point).to_dict()} for trial in self.front],
+            "correlations": dict(self.correlations),
+            "trials": len(self.trials),
+            "failed": sum(trial.failed is not None for trial in self.trials),
+        }
+
+
+def told(value: float | None) -> str:
+    """Return a number as people read it."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def part_of(name: str, before: float | None, after: float) -> str:
+    """Return which part of a cost is left."""
+    costs = ("latency", "macs", "params", "bytes", "memory")
+    return f" ({after / before:.1%})" if name in costs and before else ""

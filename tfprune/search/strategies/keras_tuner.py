@@ -1,0 +1,97 @@
+"""keras-tuner's Bayesian optimisation."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfprune.errors import InputError
+from tfprune.search.scalar import Scalar, simplex
+from tfprune.search.space import Space
+from tfprune.search.strategy import Proposals, Strategy, strategies
+from tfprune.search.variation import first_points
+
+__all__ = ["KerasTuner"]
+
+
+@strategies.register("bayesian", "keras_tuner")
+@dataclass(frozen=True)
+class KerasTuner(Strategy):
+    """A Gaussian process over the levels, by keras-tuner's `BayesianOptimizationOracle`.
+
+    Needs the extra: `pip install 'tfprune[tune]'`. Of several objectives it takes turns with trade-offs between them.
+    A Gaussian process takes long on many points: after `most` it ends.
+
+    Args:
+        beta: How much it explores rather than exploits.
+        batch: How many points at a time, so many of which can be evaluated side by side.
+        most: How many points it proposes at most.
+    """
+
+    beta: float = 2.6
+    batch: int = 4
+    most: int = 300
+
+    def propose(self, space: Space, objectives: int, trials: int, rng: np.random.Generator) -> Proposals:
+        """Yield what the oracle suggests."""
+        tuner = required()
+        scalar = Scalar(objectives)
+        points = first_points(space, objectives, 2 * self.batch, rng)
+        values = yield points
+        scalar.see(values)
+        trade_offs = simplex(objectives, 1 if objectives == 1 else 5, rng)
+        for weights in trade_offs:
+            with tempfile.TemporaryDirectory() as folder:
+                oracle = self._oracle(tuner, space, int(rng.integers(2**31)), folder)
+                left = min(self.most, trials) // len(trade_offs)
+                while left > 0:
+                    asked: list[Any] = [oracle.create_trial(f"tuner{n}") for n in range(min(self.batch, left))]
+                    asked = [trial for trial in asked if trial.hyperparameters.values]
+                    if not asked:
+                        break
+                    points = [
+                        space.repair(tuple(int(trial.hyperparameters.values[f"{n}"]) for n in range(len(space.sizes))))
+                        for trial in asked
+                    ]
+                    values = yield points
+                    scalar.see(values)
+                    for trial, value in zip(asked, values, strict=True):
+                        self._tell(oracle, trial, scalar.of(value, weights))
+                    left -= len(asked)
+
+    def _oracle(self, tuner: Any, space: Space, seed: int, folder: str) -> Any:
+        found = tuner.HyperParameters()
+        for n, size in enumerate(space.sizes):
+            found.Int(f"{n}", 0, size - 1)
+        oracle = tuner.oracles.BayesianOptimizationOracle(
+            objective=tuner.Objective("value", "min"), max_trials=10**6, seed=seed, hyperparameters=found,
+            beta=self.beta, tune_new_entries=False, allow_new_entries=False,
+        )  # fmt: skip
+        oracle._set_project_dir(folder, "search")
+        oracle.verbose = 0
+        return oracle
+
+    @staticmethod
+    def _tell(oracle: Any, trial: Any, value: float) -> None:
+        if np.isfinite(value):
+            oracle.update_trial(trial.trial_id, {"value": value})
+            trial.status = "COMPLETED"
+        else:
+            trial.status = "INVALID"
+        oracle.end_trial(trial)
+
+
+def required() -> Any:
+    """Return keras-tuner.
+
+    Raises:
+        InputError: If it is not installed.
+    """
+    try:
+        import keras_tuner
+    except ImportError as error:
+        raise InputError("This needs keras-tuner; run: pip install 'tfprune[tune]'") from error
+    return keras_tuner

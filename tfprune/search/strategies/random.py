@@ -1,0 +1,41 @@
+"""Random search: the baseline that every other strategy has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfprune.search.space import Space
+from tfprune.search.strategy import Proposals, Strategy, strategies
+from tfprune.search.variation import first_points
+
+__all__ = ["Random"]
+
+
+@strategies.register("random")
+@dataclass(frozen=True)
+class Random(Strategy):
+    """Points around the greedy path and anywhere, moved into the budget.
+
+    It is competitive: Li et al., "Revisiting Random Channel Pruning for Neural Network Compression", CVPR 2022.
+
+    Args:
+        batch: How many points at a time, so many of which can be evaluated side by side.
+        greedy: Whether it begins with the path; without it every point is drawn anywhere.
+    """
+
+    batch: int = 16
+    greedy: bool = True
+
+    def propose(self, space: Space, objectives: int, trials: int, rng: np.random.Generator) -> Proposals:
+        """Yield random points."""
+        if self.greedy:
+            yield first_points(space, objectives, self.batch, rng)
+        while True:
+            yield [space.repair(scaled(space, rng)) for _ in range(self.batch)]
+
+
+def scaled(space: Space, rng: np.random.Generator) -> tuple[int, ...]:
+    """Return a random point of which all levels are low, high, or anything in between."""
+    return space.point(rng.uniform(0, 1) * np.array(space.random(rng)))
