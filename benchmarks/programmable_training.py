@@ -1,7 +1,7 @@
 """Accuracy of networks that are fine-tuned by different teachers, cut by gates or criteria, and pruned by programmes.
 
-Three questions, each with the same epochs and several seeds: what a cut network gains from cross-entropy, KD, DIST, or
 Three questions, each with equal epochs and several seeds: what a cut network gains from cross-entropy, KD, DIST, or
+DIST with features; whether gates find better channels than criteria at the same budget; and whether a change of
 strategy while pruning helps. Each result is written at once; the same command continues where it was stopped.
 
     python benchmarks/programmable_training.py --data-dir <folder with resnet20_cifar10.keras and its images>

@@ -18,6 +18,10 @@ __all__ = ["AsJson", "Overwrite", "app", "main", "print_json"]
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
+COMMANDS = (
+    "demo", "prune", "factorize", "search", "partition", "compress", "export", "lint", "benchmark", "summary",
+)  # fmt: skip
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 
@@ -58,7 +62,7 @@ def main() -> None:
     The exit code is 0 when all went well, 2 for bad input, 1 for other failures, and 130 for Ctrl-C.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for command in ("demo", "prune", "factorize", "compress", "export", "lint", "benchmark", "summary"):
+    for command in COMMANDS:
         import_module(f"tfprune.cli.{command}")
     try:
         app()

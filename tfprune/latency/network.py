@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfprune.cost.operation import Operation
+from tfprune.errors import BenchmarkError
 from tfprune.graph import Graph
 from tfprune.latency.parts import parts_of
 from tfprune.latency.table import LatencyTable
@@ -44,6 +45,9 @@ class NetworkLatency:
         measured: What the whole network takes, in milliseconds; it is exported and measured if None.
         progress: Whether to show a progress bar on a terminal.
 
+    Raises:
+        BenchmarkError: If none of its operations could be timed.
+
     Attributes:
         parts: Its operations that take time.
         table: The table.
@@ -57,6 +61,11 @@ class NetworkLatency:
         self.parts = parts_of(graph)
         table.measure([part.operation for part in self.parts], progress=progress)
         self.measured = measured_latency([graph.model], table.threads)[0] if measured is None else measured
+        if self.parts and not any(part.operation in table for part in self.parts):
+            raise BenchmarkError(
+                f"No operation of {graph.model.name!r} could be timed; is the machine very busy? Try again, or give a "
+                "budget of macs."
+            )
         self._progress = progress
         self._grids: dict[Operation, tuple[Array, Array, Array]] = {}
 

@@ -31,6 +31,9 @@ BURST = 0.02
 ROUNDS = 3
 """So often, with all others in between: noise that comes and goes does not hit all of them."""
 
+FAILURES = 2
+"""An operation that has failed so often is taken for one that this runtime can't run."""
+
 
 class LatencyTable:
     """Latencies of single operations, float32, one sample, on this machine.
@@ -133,6 +136,7 @@ class LatencyTable:
     def _run(self, files: dict[str, Path]) -> Iterator[tuple[str, float]]:
         with contextlib.ExitStack() as stack:
             child: Child | None = None
+            failed: dict[str, int] = {}
             for _ in range(ROUNDS):
                 for key, path in list(files.items()):
                     if child is None:
@@ -143,8 +147,10 @@ class LatencyTable:
                         child.ask("load", "loading it", path=str(path), threads=self.threads, seed=0, data=None)
                         child.ask("burst", "running it", seconds=0.0)
                         times = child.ask("burst", "running it", extra_seconds=BURST, seconds=BURST)
-                    except BenchmarkError:
-                        del files[key]  # this runtime does not run it
+                    except BenchmarkError:  # this runtime does not run it, or the machine is too busy just now
+                        failed[key] = failed.get(key, 0) + 1
+                        if failed[key] == FAILURES:
+                            del files[key]
                         child = None
                         continue
                     yield key, float(np.min(times["cpu_ns" if self.threads == 1 else "wall_ns"])) / 1e6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -112,9 +112,11 @@ class FormChoice:
         if geometry is None:
             raise RuntimeError(f"{candidate.path} has no form")
         ratio = (inputs / own.inputs) * (outputs / own.outputs)
-        whole = scaled(candidate.cost, ratio)
         if ratio == 1.0:
-            return whole, option.cost
+            return candidate.cost, option.cost
+        whole = scaled(candidate.cost, ratio)
+        weights = own.with_channels(round(inputs), round(outputs)).parameters
+        whole = replace(whole, parameters=weights, bytes=weights * candidate.cost.bytes // candidate.cost.parameters)
         if own.groups > 1 or geometry.blocks > 1 or geometry.inputs != own.inputs or geometry.outputs != own.outputs:
             return whole, scaled(option.cost, ratio)
         smaller = copy(geometry)

@@ -62,9 +62,11 @@ def crowding(values: Array) -> Array:
     found = np.zeros(len(values))
     for column in values.T:
         order = np.argsort(column, kind="stable")
-        spread = column[order[-1]] - column[order[0]]
         found[order[[0, -1]]] = np.inf
-        if len(order) > 2 and np.isfinite(spread) and spread > 0:
+        if len(order) < 3 or not np.isfinite(column).all():
+            continue
+        spread = column[order[-1]] - column[order[0]]
+        if spread > 0:
             found[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / spread
     return found
 

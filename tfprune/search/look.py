@@ -38,6 +38,7 @@ class Look:
         return [self.known(rung, point) for point in points]
 
     def known(self, rung: str, point: Point) -> Trial:
+        """Return the trial of a plan that has been looked at."""
         trial = self.journal.get(rung, point)
         if trial is None:
             raise RuntimeError(f"{point} has not been looked at")
@@ -58,7 +59,7 @@ def explore(look: Look, strategy: Strategy, rung: str, trials: int, seed: int) -
     """Let a strategy look at so many plans."""
     exploration = Exploration(strategy, look.plans.space, objectives=len(look.objectives), trials=trials, seed=seed)
     known: dict[Point, None] = {}
-    stale = 0
+    trials, stale = int(min(trials, look.plans.space.count)), 0
     while len(known) < trials and stale < STALE and (points := exploration.ask()):
         new = [point for point in dict.fromkeys(points) if point not in known][: trials - len(known)]
         stale = 0 if new else stale + 1

@@ -136,11 +136,11 @@ def run(
     mark = mark_of(model, given, plans, [*settings, rule.get_config(), type(rule).__name__, epochs, seed])
     journal = open_journal(place, mark, len(plans.choices), overwrite=overwrite)
     space = plans.space
-    steps = "".join(f", {count} climb to {rung}" for count, rung in zip(climb, rungs[1:], strict=False))
+    climbs = zip(climb, rungs[1:], strict=False)
+    steps = "".join(f", {count} climb to {rung}" for count, rung in climbs)
     name = type(rule).__name__
-    tell(
-        f"tfprune: {len(plans.choices)} choices, {space.count:.3g} plans; {name}: {trials:,} at most ({rungs[0]}){steps}"
-    )
+    size = f"{len(plans.choices)} choices, {space.count:.3g} plans"
+    tell(f"tfprune: {size}; {name}: {trials:,} at most ({rungs[0]}){steps}")
     with tempfile.TemporaryDirectory() as temporary:
         models = Path(temporary) if place is None else place / "models"
         models.mkdir(exist_ok=True)

@@ -12,15 +12,15 @@ from keras import tree
 
 from tfprune.cost import CostModel
 from tfprune.cost.memory import ActivationMemory
-from tfprune.distillation import Distiller
-from tfprune.distillation.teacher import snapshot
+from tfprune.distillation.structure import output_names
 from tfprune.errors import InputError
 from tfprune.graph import trace
-from tfprune.recipe.work import SMALL, Work, rate_of, unpacked
+from tfprune.recipe.work import Work, unpacked
 from tfprune.search.choices import WIDTHS
 from tfprune.search.making import Maker
 from tfprune.search.plan import Plan
 from tfprune.search.precision import converted, outputs_of_file
+from tfprune.search.tuning import BATCH, tuned
 
 __all__ = ["OBJECTIVES", "RUNGS", "Evaluator", "Metrics"]
 
@@ -29,7 +29,6 @@ OBJECTIVES = ("error", "latency", "macs", "params", "bytes", "memory")
 OBJECTIVES = ("error", "latency", "macs", "params", "bytes", "memory")
 
 Metrics = dict[str, float]
-BATCH = 64
 
 
 class Evaluator:
@@ -122,7 +121,7 @@ class Evaluator:
         inputs = [keras.Input(answer.shape[1:]) for answer in answers]
         if len(outputs) != len(answers):
             raise InputError(f"The file has {len(answers)} outputs, the network {len(outputs)}.")
-        names = list(model.output_names)
+        names = output_names(model, model.output)
         made = [keras.layers.Identity(name=name)(one) for name, one in zip(names, inputs, strict=True)]
         judge = keras.Model(inputs, tree.pack_sequence_as(model.output, made))
         self._work.compile(judge)
@@ -132,14 +131,4 @@ class Evaluator:
     def _tuned(self, model: keras.Model) -> keras.Model:
         if self._work is None or self.train is None:
             raise InputError("The rung 'tune' trains; give train= and val=, with labels, and a compiled model.")
-        keras.utils.set_random_seed(self._seed)
-        made = snapshot(model)
-        made.name = model.name
-        distiller = Distiller(made, self.model, seed=self._seed)
-        self._work.compile(distiller, SMALL * rate_of(self.model.optimizer))
-        x, more = unpacked(self.train)
-        if all(hasattr(one, "shape") for one in tree.flatten(x)):
-            more["batch_size"] = BATCH
-        distiller.fit(x, epochs=self._epochs, verbose=0, **more)
-        self._work.compile(made)
-        return made
+        return tuned(model, self.model, self._work, self.train, epochs=self._epochs, seed=self._seed)

@@ -157,7 +157,7 @@ def optimize(
     """
     exploration = Exploration(strategy, space, objectives=objectives, trials=trials, seed=seed)
     known: dict[Point, Values] = {}
-    stale = 0
+    trials, stale = int(min(trials, space.count)), 0
     while len(known) < trials and stale < STALE and (points := exploration.ask()):
         new = [point for point in dict.fromkeys(points) if point not in known][: trials - len(known)]
         stale = 0 if new else stale + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,6 +74,7 @@ class Workers(Pool):
             end(process)
         for log in self._logs:
             log.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def look(self, rung: str, points: Sequence[Point]) -> Iterator[Trial]:
         """Yield trials as they come."""

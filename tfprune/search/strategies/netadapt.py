@@ -33,7 +33,7 @@ class NetAdapt(Strategy):
     def propose(self, space: Space, objectives: int, trials: int, rng: np.random.Generator) -> Proposals:
         """Yield for each round the ways to save so much."""
         at = space.whole
-        yield [at]
+        yield [at, space.start]
         used = space.used or (lambda point: 1.0 - sum(point) / max(sum(space.least), 1))
         end = min(1.0, used(at)) if objectives == 1 and space.used is not None else used(space.least)
         step = (used(at) - end) / self.rounds

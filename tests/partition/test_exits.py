@@ -1,0 +1,100 @@
+"""Heads behind early stages, by which samples leave."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from tfprune.errors import InputError
+from tfprune.partition import Device, Devices, Link, add_exits, load_exits, load_stages, partition, plan_partition
+from tfprune.partition.exits import fit_head
+
+ROW = Devices([Device("camera", 0.5), Device("hub"), Device("server", 4)], Link("1MB/s", "5 ms"))
+
+
+def images(count, seed):
+    """Bright, dark and striped ones, some of them hard to tell."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, count)
+    x = rng.normal(size=(count, 8, 8, 3)) * rng.choice([0.3, 3.0], count)[:, None, None, None]
+    x[y == 0] += 0.7
+    x[y == 1] -= 0.7
+    x[y == 2, ::2] += 1.5
+    return x.astype("float32"), y
+
+
+@pytest.fixture(scope="module")
+def stages():
+    keras.utils.set_random_seed(1)
+    x = inputs = keras.Input((8, 8, 3), name="image")
+    for filters in (8, 12, 16):
+        x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, layers.Dense(3, name="scores")(x))
+    features = keras.Model(inputs, x)
+    samples, y = images(400, 0)
+    kernel, bias = fit_head(np.asarray(features(samples), dtype=np.float64), y, 3, 1e-4)
+    model.get_layer("scores").kernel.assign(kernel)
+    model.get_layer("scores").bias.assign(bias)
+    return partition(model, plan_partition(model, ROW, stages=3, latency=[1.0, 2, 2, 1, 1]))
+
+
+def test_sure_samples_leave_and_the_rest_goes_on(stages):
+    exits = add_exits(stages, images(300, 1), confidence=0.8)
+    assert [one.stage for one in exits.exits] == [1, 2]
+    x, y = images(200, 2)
+    report = exits.evaluate(x, y)
+    assert sum(report.left.values()) == pytest.approx(1)
+    assert report.left[1] > 0.2
+    assert report.latency < report.latency_without == stages.plan.latency
+    assert report.accuracy > report.accuracy_without - 0.05 > 0.6
+    assert "behind stage 1" in str(report)
+    assert json.dumps(report.to_dict())
+    classes, left = exits(x)
+    known = stages.run(stages.named(x))
+    sure = np.asarray(exits.exits[0].model({name: known[name] for name in exits.exits[0].model.input})).max(axis=1)
+    np.testing.assert_array_equal(left == 1, sure >= 0.8)
+    assert classes.min() >= 0
+
+
+def test_who_is_sure_is_right_as_often(stages):
+    exits = add_exits(stages, images(600, 1), at=[1], confidence=0.5)
+    x, y = images(500, 3)
+    known = stages.run(stages.named(x))
+    scores = np.asarray(exits.exits[0].model({name: known[name] for name in exits.exits[0].model.input}))
+    assert abs(scores.max(axis=1).mean() - (scores.argmax(axis=1) == y).mean()) < 0.1
+
+
+def test_nobody_leaves_who_is_not_sure_enough(stages):
+    x, y = images(100, 4)
+    report = add_exits(stages, x, at=[2], confidence=1.0).evaluate(x, np.eye(3)[y])
+    assert report.accuracy >= report.accuracy_without - 0.02
+    assert report.left[2] < 0.5
+
+
+def test_they_are_saved_beside_the_stages(stages, tmp_path):
+    exits = add_exits(stages, images(200, 1), at=[1])
+    exits.save(tmp_path / "stages")
+    assert (tmp_path / "stages" / "exit_1.tflite").exists()
+    loaded = load_exits(tmp_path / "stages")
+    x, _ = images(40, 5)
+    for left, right in zip(exits(x), loaded(x), strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert len(load_stages(tmp_path / "stages")) == 3
+
+
+def test_what_can_not_be_used_is_said(stages):
+    x, y = images(40, 0)
+    for wrong, said in (
+        ({"at": [3]}, "from 1 to 2"),
+        ({"at": [0]}, "from 1 to 2"),
+        ({"confidence": 0}, "probability"),
+        ({"ridge": -1}, "from 0"),
+    ):
+        with pytest.raises(InputError, match=said):
+            add_exits(stages, (x, y), **wrong)
+    for labels, said in ((y[:5], "5 labels"), (y + 9, "3 classes"), (y + 0.5, "class numbers")):
+        with pytest.raises(InputError, match=said):
+            add_exits(stages, (x, labels))

@@ -1,0 +1,183 @@
+"""A whole search: budgets are met by what is really made, it goes on where it was stopped, and nothing is lost."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from search.problems import images, network
+from support import ROOT
+
+import tfprune
+from tfprune.cost import Budget, CostModel
+from tfprune.errors import InputError
+from tfprune.graph import trace
+from tfprune.search import run
+
+QUICK = {"levels": 3, "trials": 40, "climb": (3, 2), "verbose": 0, "choose_from": ("channels",)}
+
+
+@pytest.fixture(scope="module")
+def trained():
+    model, data = network(), images(256)
+    model.fit(*data, epochs=2, verbose=0)
+    return model, data
+
+
+def test_the_best_is_within_the_budget_and_loads_anywhere(trained, tmp_path):
+    model, (x, _) = trained
+    found = run(model, x, Budget(macs=0.5), folder=tmp_path / "out", **QUICK)
+    cost = CostModel(trace(found.model)).whole
+    assert cost.macs <= found.whole.metrics["macs"] / 2
+    assert cost.macs == found.best.metrics["macs"]
+    assert {trial.rung for trial in found.trials} == {"estimate", "refit"}
+    assert sum(trial.rung == "refit" for trial in found.trials) <= 4  # three that climb, and the whole network
+    again = keras.models.load_model(tmp_path / "out" / "best.keras")
+    assert np.array_equal(again.predict(x[:8], verbose=0), found.model.predict(x[:8], verbose=0))
+    told = json.loads((tmp_path / "out" / "front.json").read_text())
+    assert told["best"]["metrics"] == found.best.metrics
+    assert "macs" in str(found)
+
+
+def test_it_goes_on_where_it_was_stopped(trained, tmp_path, monkeypatch):
+    model, (x, _) = trained
+    from tfprune.search.making import Maker
+
+    made, make = [], Maker.make
+
+    def counted(self, plan):
+        made.append(plan)
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        return make(self, plan)
+
+    options = {"folder": tmp_path / "out", **QUICK}
+    monkeypatch.setattr(Maker, "make", counted)
+    with pytest.raises(KeyboardInterrupt):
+        run(model, x, Budget(macs=0.5), **options)
+    with open(tmp_path / "out" / "trials.jsonl", "a") as file:
+        file.write('{"rung": "refit", "point": [1')  # as if it had been killed while writing
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = run(model, x, Budget(macs=0.5), **options)
+    assert any("1 damaged lines" in str(warning.message) for warning in caught)
+    assert len(made) == 3 + 2  # two were known
+    monkeypatch.setattr(Maker, "make", make)
+    once = run(model, x, Budget(macs=0.5), **QUICK)
+    assert once.best == found.best or once.best.metrics == found.best.metrics
+    with pytest.raises(InputError, match="belongs to another search"):
+        run(model, x, Budget(macs=0.4), **options)
+    run(model, x, Budget(macs=0.4), overwrite=True, **options)
+
+
+def test_a_plan_that_fails_does_not_stop_it(trained, monkeypatch):
+    model, (x, _) = trained
+    from tfprune.search.making import Maker
+
+    make, calls = Maker.make, []
+
+    def sometimes(self, plan):
+        calls.append(plan)
+        if len(calls) == 1:
+            raise RuntimeError("no memory")
+        return make(self, plan)
+
+    monkeypatch.setattr(Maker, "make", sometimes)
+    found = run(model, x, Budget(macs=0.5), **QUICK)
+    assert [trial.failed for trial in found.trials if trial.failed] == ["RuntimeError: no memory"]
+    monkeypatch.setattr(Maker, "make", lambda self, plan: 1 / 0)
+    with pytest.raises(tfprune.TfpruneError, match=r"No plan could be made.*division"):
+        run(model, x, Budget(macs=0.5), **QUICK)
+
+
+def test_a_front_over_measured_latency_and_accuracy(trained):
+    model, (x, y) = trained
+    found = run(
+        model, x, objectives=("error", "latency"), val=(x[:64], y[:64]), precisions=("float32", "int8"), **QUICK
+    )
+    assert all(0.0 <= trial.metrics["accuracy"] <= 1.0 for trial in found.front)
+    assert all(trial.metrics["error"] == pytest.approx(1 - trial.metrics["accuracy"]) for trial in found.front)
+    times = [trial.metrics["latency"] for trial in found.front]
+    assert times == sorted(times, reverse=True)
+    assert 0.0 < found.hypervolume() <= 1.0
+
+
+def test_the_last_rung_trains(trained):
+    model, (x, y) = trained
+    found = run(
+        model, (x, y), Budget(macs=0.5), rungs=("estimate", "refit", "tune"), train=(x, y), val=(x[:64], y[:64]),
+        **QUICK,
+    )  # fmt: skip
+    assert found.best.rung == "tune"
+    assert set(found.correlations) == {"estimate -> refit", "refit -> tune"}
+    assert found.model.count_params() < model.count_params()
+
+
+@pytest.mark.slow
+def test_two_workers_find_the_same_though_one_is_killed(trained, tmp_path):
+    model, (x, _) = trained
+    alone = run(model, x, Budget(macs=0.5), **QUICK)
+    model.save(tmp_path / "model.keras")
+    np.savez(tmp_path / "x.npz", x=x)
+    start = "from tfprune.cli import main; main()"
+    choices = ["--trials", "40", "--climb", "4", "--no-forms", "--workers", "2", "--budget", "macs=0.5"]
+    command = [sys.executable, "-c", start, "search", "model.keras", "--data", "x.npz", "--out", "out", *choices]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    killed = None
+    while process.poll() is None and killed is None:
+        time.sleep(0.05)
+        killed = next(iter(workers_at_work(tmp_path / "out" / "job")), None)
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err.decode()
+    assert b"wrote out" in out
+    told = json.loads((tmp_path / "out" / "front.json").read_text())
+    assert told["failed"] == 0
+    assert told["best"]["metrics"]["macs"] <= alone.whole.metrics["macs"] / 2
+    assert not (tmp_path / "out" / "job").exists()
+
+
+def workers_at_work(job):
+    """The worker processes of a search that have taken a plan."""
+    try:
+        content = (job / "queue.log").read_text()
+    except OSError:
+        return []
+    names = [part.split('"')[0] for part in content.split('"worker":"')[1:]]
+    return [int(name.split("-")[-2]) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"objectives": ("error", "latencies")}, "'latency'"),
+        ({"objectives": ("macs",)}, "'error' first"),
+        ({"budget": None}, "how small"),
+        ({"rungs": ("refit", "estimate")}, "in this order"),
+        ({"rungs": ("estimate", "refits")}, "'refit'"),
+        ({"climb": ()}, "how many plans climb"),
+        ({"trials": 0}, "ints from 1"),
+        ({"strategy": "nsga3"}, "'nsga2'"),
+        ({"rungs": ("estimate", "tune")}, "give train="),
+        ({"n_trials": 3}, "trials="),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(options, message):
+    with pytest.raises((InputError, TypeError), match=message):
+        run(network(), images(32)[0], **{"budget": Budget(macs=0.5), **QUICK, **options})
+
+
+def test_a_folder_with_something_else_stays_as_it_is(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="not empty"):
+        run(network(), images(32)[0], Budget(macs=0.5), folder=tmp_path, **QUICK)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [tmp_path / "notes.txt"]

@@ -1,0 +1,148 @@
+"""What stages took when they were run, beside what the plan says."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from tfprune.partition.amounts import counted, duration
+from tfprune.sizes import readable
+
+__all__ = ["LinkRun", "RunResult", "StageRun"]
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """What one stage took.
+
+    Args:
+        number: Its number.
+        device: Name of its device.
+        planned: Milliseconds for a sample by the plan, on the device.
+        expected: Milliseconds by the plan on this machine: as planned where the device is emulated, at this machine's
+            speed where it is faster than that or nothing is emulated.
+        measured: Milliseconds here, the median over samples, with what is slept to emulate the device.
+        speed: The speed of the device over this machine's.
+    """
+
+    number: int
+    device: str
+    planned: float
+    expected: float
+    measured: float
+    speed: float
+
+
+@dataclass(frozen=True)
+class LinkRun:
+    """What one link took.
+
+    Args:
+        source: Name of the device that sends.
+        target: Name of its neighbour.
+        bytes: Bytes for a sample.
+        planned: Milliseconds by the plan.
+        measured: Milliseconds here, the median over samples: a pipe, with what is slept to emulate the link.
+    """
+
+    source: str
+    target: str
+    bytes: int
+    planned: float
+    measured: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The outputs of stages that were run on this machine, and what that took.
+
+    Args:
+        model: Name of the model.
+        outputs: What the network makes of the samples, in the structure in which it returns it.
+        stages: What stages took.
+        links: What links took.
+        latency: Milliseconds for one sample from its input to its output, when samples go one by one; the median.
+        planned_latency: The same by the plan.
+        throughput: Samples per second of the pipeline; None if it was not run as one.
+        planned_throughput: The same by the plan.
+        samples: How many samples were run.
+        emulated: Whether the plan's devices and links were emulated by sleeping.
+    """
+
+    model: str
+    outputs: Any = field(repr=False)
+    stages: tuple[StageRun, ...]
+    links: tuple[LinkRun, ...]
+    latency: float
+    planned_latency: float
+    throughput: float | None
+    planned_throughput: float
+    samples: int
+    emulated: bool
+
+    @property
+    def expected_latency(self) -> float:
+        """Milliseconds for one sample by the plan with what can be emulated here."""
+        return sum(one.expected for one in self.stages) + (
+            sum(one.planned for one in self.links) if self.emulated else 0
+        )
+
+    @property
+    def expected_throughput(self) -> float:
+        """Samples per second by the plan with what can be emulated here, with a core for each stage."""
+        times = [one.expected for one in self.stages]
+        times += [one.planned for one in self.links] if self.emulated else []
+        return 1000 / max(*times, 1e-9)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the figures should know."""
+        if not self.emulated:
+            return ["not emulated: all stages ran as fast as this machine does, connected by pipes"]
+        fast = [one.device for one in self.stages if one.speed > 1]
+        found = ["emulated: devices slower than this machine and links were imitated by sleeping"]
+        if fast:
+            found.append(f"{', '.join(fast)}: faster than this machine, which can't be emulated; run at its speed")
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values, ready for JSON; without the outputs."""
+        names = ("model", "latency", "planned_latency", "expected_latency", "throughput", "planned_throughput",
+                 "expected_throughput", "samples", "emulated", "notes")  # fmt: skip
+        found = {name: getattr(self, name) for name in names}
+        return {**found, "stages": [asdict(x) for x in self.stages], "links": [asdict(x) for x in self.links]}
+
+    def table(self) -> Table:
+        """Return a rich table of stages and links."""
+        table = Table(title=Text(f"{self.model}: {'emulated' if self.emulated else 'measured'} on this machine"))
+        for column in ("what", "sent", "planned", "expected here", "measured here"):
+            table.add_column(column, overflow="fold", justify="left" if column == "what" else "right")
+        for stage in self.stages:
+            times = map(duration, (stage.planned, stage.expected, stage.measured))
+            table.add_row(Text(f"{stage.number}. {stage.device}"), "", *times)
+        for link in self.links:
+            expected = duration(link.planned) if self.emulated else ""
+            table.add_row(
+                Text(f"{link.source} -> {link.target}"), readable(link.bytes), duration(link.planned), expected,
+                duration(link.measured),
+            )  # fmt: skip
+        table.add_row(
+            "one sample", "", *map(duration, (self.planned_latency, self.expected_latency, self.latency))
+        )  # fmt: skip
+        if self.throughput is not None:
+            rates = (self.planned_throughput, self.expected_throughput, self.throughput)
+            table.add_row("samples/s as a pipeline", "", *(f"{rate:.1f}" for rate in rates))
+        return table
+
+    def __str__(self) -> str:
+        pipeline = "" if self.throughput is None else (
+            f", {self.throughput:.1f} samples/s as a pipeline (expected {self.expected_throughput:.1f})"
+        )  # fmt: skip
+        first = (
+            f"{self.model}: {counted(len(self.stages), 'stage')}, {duration(self.latency)} for one sample (expected "
+            f"here {duration(self.expected_latency)}){pipeline}"
+        )
+        return "\n".join([first, *(f"  {note}" for note in self.notes)])
