@@ -72,8 +72,7 @@ def tune(role, port, folder):
         PruningHyperModel(network(), criteria=["magnitude"]), objective="val_accuracy", max_trials=4, directory=folder,
         project_name="shared", seed=0,
     )  # fmt: skip
-    if role != "chief":
-        tuner.search(x, y, validation_data=(x, y), epochs=1, verbose=0)
+    tuner.search(x, y, validation_data=(x, y), epochs=1, verbose=0)  # the chief only hands out trials here
 
 
 @pytest.mark.slow
@@ -94,5 +93,6 @@ def test_a_chief_and_two_workers_share_the_trials(tmp_path):
     finally:
         for process in processes:
             process.kill()
+            process.join()
     trials = list((tmp_path / "shared").glob("trial_*"))
     assert len(trials) == 4
