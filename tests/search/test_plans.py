@@ -1,5 +1,7 @@
 """Plans: what they are said to cost is what their networks cost, and they come back from plain values."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -43,7 +45,7 @@ def test_levels_only_save_and_only_lose(found):
     losses = [plans.loss(point) for point in plans.space.way]
     assert losses == sorted(losses)
     macs = [plans.cost(point).macs for point in plans.space.way]  # of next to nothing factors may be more
-    assert all(after <= before for before, after in zip(macs, macs[1:], strict=False) if before > macs[0] / 10)
+    assert all(after <= before for before, after in itertools.pairwise(macs) if before > macs[0] / 10)
     assert macs[-1] < macs[0] / 10
     assert plans.part(plans.space.start) <= 1.0
 

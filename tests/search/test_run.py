@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -120,37 +121,63 @@ def test_the_last_rung_trains(trained):
 
 
 @pytest.mark.slow
-def test_two_workers_find_the_same_though_one_is_killed(trained, tmp_path):
+def test_two_workers_find_the_same_though_the_search_and_a_worker_are_killed(trained, tmp_path):
     model, (x, _) = trained
-    alone = run(model, x, Budget(macs=0.5), **QUICK)
+    options = {"trials": 40, "climb": (4,), "choose_from": ("channels",), "verbose": 0}
+    alone = run(model, x, Budget(macs=0.5), **options)
     model.save(tmp_path / "model.keras")
     np.savez(tmp_path / "x.npz", x=x)
     start = "from tfprune.cli import main; main()"
     choices = ["--trials", "40", "--climb", "4", "--no-forms", "--workers", "2", "--budget", "macs=0.5"]
     command = [sys.executable, "-c", start, "search", "model.keras", "--data", "x.npz", "--out", "out", *choices]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    killed = None
-    while process.poll() is None and killed is None:
-        time.sleep(0.05)
-        killed = next(iter(workers_at_work(tmp_path / "out" / "job")), None)
-    assert killed is not None
-    os.kill(killed, signal.SIGKILL)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err.decode()
-    assert b"wrote out" in out
+    settings = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "stdout": subprocess.DEVNULL}
+
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, **settings) as search:
+        until(lambda: '"rung": "refit"' in text_of(tmp_path / "out" / "trials.jsonl"), search)
+        workers = workers_at_work(tmp_path / "out" / "job")
+        search.kill()
+    until(lambda: not any(alive(pid) for pid in workers))
+    before = text_of(tmp_path / "out" / "trials.jsonl").count('"rung": "refit"')
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE, **settings) as search:
+        until(lambda: workers_at_work(tmp_path / "out" / "job"), search)
+        os.kill(workers_at_work(tmp_path / "out" / "job")[0], signal.SIGKILL)
+        _, errors = search.communicate(timeout=300)
+    assert search.returncode == 0, errors.decode()
     told = json.loads((tmp_path / "out" / "front.json").read_text())
+    assert before >= 1
     assert told["failed"] == 0
-    assert told["best"]["metrics"]["macs"] <= alone.whole.metrics["macs"] / 2
+    assert tuple(told["best"]["point"]) == alone.best.point
+    assert told["best"]["metrics"] == pytest.approx(alone.best.metrics, rel=1e-3)
     assert not (tmp_path / "out" / "job").exists()
+
+
+def until(condition, process=None):
+    """Wait for something, two minutes at most, and while a process runs."""
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end
+        assert process is None or process.poll() is None
+        time.sleep(0.05)
+
+
+def text_of(path):
+    """What is in a file; nothing if there is none."""
+    return path.read_text() if path.exists() else ""
+
+
+def alive(pid):
+    """Whether a process runs."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
 
 
 def workers_at_work(job):
     """The worker processes of a search that have taken a plan."""
-    try:
-        content = (job / "queue.log").read_text()
-    except OSError:
-        return []
+    content = text_of(job / "queue.log")
     names = [part.split('"')[0] for part in content.split('"worker":"')[1:]]
     return [int(name.split("-")[-2]) for name in names]
 
@@ -181,3 +208,10 @@ def test_a_folder_with_something_else_stays_as_it_is(tmp_path):
         run(network(), images(32)[0], Budget(macs=0.5), folder=tmp_path, **QUICK)
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert list(tmp_path.iterdir()) == [tmp_path / "notes.txt"]
+
+
+def test_there_has_to_be_a_search_to_join(tmp_path):
+    from tfprune.cli.search import run_worker
+
+    with pytest.raises(InputError, match="no search that workers could join"):
+        run_worker(tmp_path)

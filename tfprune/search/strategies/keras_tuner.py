@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,7 @@ class KerasTuner(Strategy):
                 oracle = self._oracle(tuner, space, int(rng.integers(2**31)), folder)
                 left = min(self.most, trials) // len(trade_offs)
                 while left > 0:
-                    asked: list[Any] = [oracle.create_trial(f"tuner{n}") for n in range(min(self.batch, left))]
+                    asked: list[Any] = suggested(oracle, min(self.batch, left))
                     asked = [trial for trial in asked if trial.hyperparameters.values]
                     if not asked:
                         break
@@ -82,6 +83,15 @@ class KerasTuner(Strategy):
         else:
             trial.status = "INVALID"
         oracle.end_trial(trial)
+
+
+def suggested(oracle: Any, count: int) -> list[Any]:
+    """Return the next trials, computed by one thread: a Gaussian process of few points is slower with more."""
+    from threadpoolctl import threadpool_limits
+
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")  # scikit-learn warns of every fit that could be better
+        return [oracle.create_trial(f"tuner{n}") for n in range(count)]
 
 
 def required() -> Any:
