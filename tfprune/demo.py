@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,8 @@ def run_demo(
     for name, row in zip(FILES, rows, strict=True):
         exports[name].save_card(extra=facts(demo, row), overwrite=True)
     write_atomically(folder / "results.json", json.dumps(demo.to_dict(), indent=2) + "\n")
-    write_atomically(folder / "README.md", card(demo))
+    others = sorted(path.name for path in folder.glob("*.tflite") if path.stem not in FILES)
+    write_atomically(folder / "README.md", card(demo, others))
     return demo
 
 
@@ -230,8 +232,13 @@ def facts(demo: Demo, row: DemoRow) -> dict[str, str]:
     }
 
 
-def card(demo: Demo) -> str:
-    """Return the model card of a demo's files, as Markdown."""
+def card(demo: Demo, others: Sequence[str] = ()) -> str:
+    """Return the model card of a demo's files, as Markdown.
+
+    Args:
+        demo: The demo.
+        others: Names of other .tflite files in the folder.
+    """
     host = demo.environment
     worst = min(demo.rows, key=lambda row: abs(row.accuracy - 0.5)).accuracy
     error = 1.96 * (worst * (1 - worst) / demo.test_images) ** 0.5
@@ -250,6 +257,7 @@ def card(demo: Demo) -> str:
         f"Made by `{demo.command}` with tfprune {host['tfprune']}, {host['interpreter']} "
         f"{host['versions'][host['interpreter']]}, Python {host['python']}. Each file has a card of its own beside it; "
         "`results.json` has all figures.",
+        *(f"`{name}` is not of the demo; `{name}.md` says what it is." for name in others),
         "Images: Fashion-MNIST © 2017 Zalando SE, MIT licence.",
     ]
     return "\n\n".join(paragraphs) + "\n"

@@ -169,6 +169,13 @@ def test_awkward_names_become_identifiers(tmp_path, lite_run):
     assert lite_run(result.path, my_input_1=normal(1, 4))["output_0"].shape == (1, 2)
 
 
+def test_a_word_of_python_as_a_name(tmp_path, lite_run):
+    x = keras.Input((4,), name="lambda")
+    result = to_tflite(keras.Model(x, layers.Dense(2)(x)), tmp_path / "m.tflite")
+    assert result.inputs[0].name == "lambda_"
+    assert lite_run(result.path, lambda_=normal(1, 4))["output_0"].shape == (1, 2)
+
+
 def test_one_tensor_as_two_outputs(tmp_path):
     x = keras.Input((4,), name="x")
     y = layers.Dense(2, name="d")(x)

@@ -57,6 +57,26 @@ def test_every_tuner_of_keras_tuner_takes_the_hyper_model(tuner, tmp_path):
     assert part <= made.get_best_hyperparameters()[0].get("budget")
 
 
+def test_methods_are_a_hyperparameter_and_the_budget_holds_for_each():
+    keras_tuner = pytest.importorskip("keras_tuner")
+    from tfprune.search import PruningHyperModel
+
+    model, (x, _) = network(), images(64)
+    hyper_model = PruningHyperModel(model, x)
+    whole = CostModel(trace(model)).whole.macs
+    for method in hyper_model.methods:
+        hp = keras_tuner.HyperParameters()
+        hp.Fixed("method", method)
+        hp.Fixed("budget", 0.4)
+        assert CostModel(trace(hyper_model.build(hp))).whole.macs <= 0.4 * whole
+    with pytest.raises(InputError, match="'factors'"):
+        PruningHyperModel(model, x, methods=["factor"])
+    with pytest.raises(InputError, match="needs data"):
+        PruningHyperModel(model, methods=["factors"])
+    with pytest.raises(InputError, match="0 < low"):
+        PruningHyperModel(model, low=0.5, high=0.4)
+
+
 def tune(role, port, folder):
     """Run one process of a distributed search: the chief, or a worker."""
     os.environ.update(

@@ -100,13 +100,17 @@ def test_a_plan_that_fails_does_not_stop_it(trained, monkeypatch):
 def test_a_front_over_measured_latency_and_accuracy(trained):
     model, (x, y) = trained
     found = run(
-        model, x, objectives=("error", "latency"), val=(x[:64], y[:64]), precisions=("float32", "int8"), **QUICK
-    )
+        model, x, objectives=("error", "latency"), val=(x[:64], y[:64]), precisions=("float32", "int8"),
+        **{**QUICK, "climb": (2,)},
+    )  # fmt: skip
     assert all(0.0 <= trial.metrics["accuracy"] <= 1.0 for trial in found.front)
     assert all(trial.metrics["error"] == pytest.approx(1 - trial.metrics["accuracy"]) for trial in found.front)
     times = [trial.metrics["latency"] for trial in found.front]
     assert times == sorted(times, reverse=True)
     assert 0.0 < found.hypervolume() <= 1.0
+    study = found.study()
+    assert len(study.trials) == sum(trial.rung == "estimate" for trial in found.trials)
+    assert len(study.best_trials) >= 1
 
 
 def test_the_last_rung_trains(trained):

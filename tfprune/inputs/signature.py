@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,13 +76,14 @@ def unique_names(names: Sequence[str]) -> list[str]:
     """Turn names into distinct identifiers, which is what a signature of a .tflite file allows.
 
     Example:
-        >>> unique_names(["left eye", "left-eye", "2d"])
-        ['left_eye', 'left_eye_1', '_2d']
+        >>> unique_names(["left eye", "left-eye", "2d", "lambda"])
+        ['left_eye', 'left_eye_1', '_2d', 'lambda_']
     """
     result: list[str] = []
     for name in names:
         clean = re.sub(r"\W", "_", name, flags=re.ASCII) or "tensor"
         clean = f"_{clean}" if clean[0].isdigit() else clean
+        clean = f"{clean}_" if keyword.iskeyword(clean) else clean
         candidate, number = clean, 0
         while candidate in result:
             number += 1

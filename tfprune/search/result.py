@@ -15,6 +15,7 @@ from tfprune.search.front import hypervolume
 from tfprune.search.journal import Trial
 from tfprune.search.plan import Plan
 from tfprune.search.plans import Plans
+from tfprune.search.strategies.optuna import required
 
 __all__ = ["Searched"]
 
@@ -95,6 +96,35 @@ class Searched:
             cells = [told(trial.metrics[name]) for name in names]
             table.add_row(*cells, f"{len(plan.remove)} groups", f"{len(plan.forms)} layers", plan.precision, mark)
         return table
+
+    def study(self, rung: str | None = None, storage: Any = None) -> Any:
+        """Return the trials of a rung as an Optuna study, for its plots and dashboards.
+
+        Args:
+            rung: The rung; by default the first one, on which the strategy explored.
+            storage: Where Optuna keeps it, such as `"sqlite:///trials.db"`; None keeps it in memory.
+
+        Raises:
+            InputError: If Optuna is not installed.
+        """
+        optuna = required()
+        study = optuna.create_study(directions=["minimize"] * len(self.objectives), storage=storage)
+        space, wanted = self.plans.space, rung or self.trials[0].rung
+        ranges = {
+            name: optuna.distributions.IntDistribution(0, size - 1)
+            for name, size in zip(space.names, space.sizes, strict=True)
+        }
+        for trial in self.trials:
+            if trial.rung == wanted and trial.failed is None:
+                study.add_trial(
+                    optuna.trial.create_trial(
+                        params=dict(zip(space.names, trial.point, strict=True)),
+                        distributions=ranges,
+                        values=[trial.metrics[name] for name in self.objectives],
+                        user_attrs=dict(trial.metrics),
+                    )
+                )
+        return study
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
