@@ -78,7 +78,7 @@ def exhaustive(task: Task, content: dict[str, Any], save: Callable[[], None]) ->
 
 def gaps(name: str, seed: int, space: Any, known: dict[str, float], best: float) -> dict[str, Any]:
     """Return how far a strategy is from the optimum after so many plans, in parts of it."""
-    from tfprune.search import optimize
+    from tfprune.strategies import optimize
 
     begin = time.perf_counter()
     most = 100 if name in HEAVY else max(STEPS)
@@ -96,7 +96,8 @@ def gaps(name: str, seed: int, space: Any, known: dict[str, float], best: float)
 
 def fronts(task: Task, strategy: str, seed: int, cache: dict[str, Any]) -> dict[str, Any]:
     """Return the hypervolume of the estimated front after so many plans."""
-    from tfprune.search import find_plans, hypervolume, optimize
+    from tfprune.search import find_plans
+    from tfprune.strategies import hypervolume, optimize
 
     if task.name not in cache:
         data = task.x_train[:SAMPLES]

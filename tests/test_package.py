@@ -64,6 +64,7 @@ PUBLIC = {
     "scope",
     "search",
     "shrink",
+    "strategies",
     "strip",
     "summary",
     "surgery",

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         schedules,
         scope,
         search,
+        strategies,
         surgery,
         targets,
     )
@@ -95,6 +96,7 @@ MODULES = {
     "schedules",
     "scope",
     "search",
+    "strategies",
     "surgery",
     "targets",
 }
@@ -187,6 +189,7 @@ __all__ = [
     "scope",
     "search",
     "shrink",
+    "strategies",
     "strip",
     "summary",
     "surgery",

@@ -58,9 +58,18 @@ class Registry(Generic[T]):
         self._aliases[name] = (known, options)
 
     def register(self, *names: str) -> Callable[[C], C]:
-        """Return a class decorator that makes a strategy known by `names` and to Keras serialisation."""
+        """Return a class decorator that makes a strategy known by `names` and to Keras serialisation.
+
+        The decorator raises InputError if another module has registered a class of the same name.
+        """
 
         def decorate(cls: C) -> C:
+            known = keras.saving.get_registered_object(f"tfprune>{cls.__name__}")
+            if known is not None and known.__module__ != cls.__module__:
+                raise InputError(
+                    f"There is a {cls.__name__} in {known.__module__} already, and a saved config could mean either; "
+                    "give the class another name."
+                )
             for name in names:
                 self._classes[name] = cls
             return cast(C, keras.saving.register_keras_serializable(package="tfprune")(cls))

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tfprune.errors import InputError
 from tfprune.partition.costs import Costs
 from tfprune.partition.merge_split import merge_split
-from tfprune.search.front import front_of
-from tfprune.search.space import Point, Space
-from tfprune.search.strategy import Values, optimize, strategies
+from tfprune.strategies.base import Values, optimize, strategies
+from tfprune.strategies.front import front_of
+from tfprune.strategies.space import Point, Space
 
 __all__ = ["Explored", "explore", "solver_names", "space_of"]
 

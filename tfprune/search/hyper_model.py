@@ -13,7 +13,7 @@ from tfprune.errors import InputError, nearest
 from tfprune.factorization import plan_factorization
 from tfprune.graph import trace
 from tfprune.pruning import plan_filters
-from tfprune.search.strategies.keras_tuner import required
+from tfprune.strategies.keras_tuner import required
 
 __all__ = ["PruningHyperModel"]
 

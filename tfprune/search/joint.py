@@ -30,9 +30,9 @@ from tfprune.refit import Unlabelled, cut_and_refit
 from tfprune.search.find_plans import find_plans
 from tfprune.search.plan import Plan
 from tfprune.search.plans import Plans
-from tfprune.search.space import Point
-from tfprune.search.strategy import optimize
 from tfprune.search.tuning import BATCH, taught, tuned
+from tfprune.strategies.base import optimize
+from tfprune.strategies.space import Point
 from tfprune.surgery import shrink
 
 __all__ = ["Candidate", "Joined", "joint"]

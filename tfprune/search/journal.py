@@ -12,7 +12,7 @@ from typing import Any
 
 from tfprune.errors import InputError
 from tfprune.search.rungs import Metrics
-from tfprune.search.space import Point
+from tfprune.strategies.space import Point
 
 __all__ = ["Journal", "Trial"]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfprune.search.front import crowding, layers_of
-from tfprune.search.strategy import Values
+from tfprune.strategies.base import Values
+from tfprune.strategies.front import crowding, layers_of
 
 __all__ = ["chosen", "correlation"]
 

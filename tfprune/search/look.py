@@ -10,8 +10,8 @@ from tfprune.search.journal import Journal, Trial
 from tfprune.search.ladder import chosen, correlation
 from tfprune.search.plans import Plans
 from tfprune.search.pool import Pool
-from tfprune.search.space import Point
-from tfprune.search.strategy import STALE, Exploration, Strategy, Values
+from tfprune.strategies.base import STALE, Exploration, Strategy, Values
+from tfprune.strategies.space import Point
 
 __all__ = ["Look", "climb_to", "explore"]
 

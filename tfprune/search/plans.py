@@ -18,9 +18,9 @@ from tfprune.factorization.allocation import changed
 from tfprune.graph import Graph
 from tfprune.latency import NetworkLatency
 from tfprune.search.choices import WIDTHS, ChannelChoice, FormChoice, PrecisionChoice
-from tfprune.search.path import greedy_path
 from tfprune.search.plan import Plan
-from tfprune.search.space import Point, Space
+from tfprune.strategies.path import greedy_path
+from tfprune.strategies.space import Point, Space
 
 __all__ = ["Plans"]
 

@@ -17,7 +17,7 @@ from tfprune.search.journal import Trial
 from tfprune.search.plan import Plan
 from tfprune.search.plans import Plans
 from tfprune.search.rungs import Evaluator
-from tfprune.search.space import Point
+from tfprune.strategies.space import Point
 
 __all__ = ["Here", "Pool", "evaluated", "file_of"]
 

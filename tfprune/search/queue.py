@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfprune.search.strategies.optuna import required
+from tfprune.strategies.optuna import required
 
 __all__ = ["Queue", "Task"]
 

@@ -11,11 +11,11 @@ import keras
 from rich.table import Table
 from rich.text import Text
 
-from tfprune.search.front import hypervolume
 from tfprune.search.journal import Trial
 from tfprune.search.plan import Plan
 from tfprune.search.plans import Plans
-from tfprune.search.strategies.optuna import required
+from tfprune.strategies.front import hypervolume
+from tfprune.strategies.optuna import required
 
 __all__ = ["Searched"]
 

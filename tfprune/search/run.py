@@ -19,7 +19,6 @@ from tfprune.graph.choice import LayerChoice
 from tfprune.numbers import is_integer
 from tfprune.search.find_plans import KINDS, find_plans
 from tfprune.search.folder import mark_of, open_journal, saved_model, write_result
-from tfprune.search.front import front_of
 from tfprune.search.journal import Trial
 from tfprune.search.ladder import correlation
 from tfprune.search.look import Look, climb_to, explore
@@ -27,8 +26,9 @@ from tfprune.search.making import Maker
 from tfprune.search.pool import Here, Pool
 from tfprune.search.result import Searched
 from tfprune.search.rungs import OBJECTIVES, RUNGS, Evaluator
-from tfprune.search.strategy import Strategy, strategies
 from tfprune.search.workers import Workers
+from tfprune.strategies.base import Strategy, strategies
+from tfprune.strategies.front import front_of
 
 __all__ = ["run"]
 
@@ -76,7 +76,7 @@ def run(
         budget: What the network may cost, such as `Budget(latency=0.5)`. With several objectives it may be None.
         objectives: What is to be small: `"error"` first, then any of `"latency"`, `"macs"`, `"params"`, `"bytes"` (of
             weights) and `"memory"` (of activations). With several the result is a Pareto front.
-        strategy: One of `tfprune.search.strategies`: by default `"evolution"` with one objective, `"nsga2"` with more.
+        strategy: One of `tfprune.strategies`: by default `"evolution"` with one objective, `"nsga2"` with more.
         trials: How many plans are looked at on the first rung at most.
         rungs: The ladder: `"estimate"` (a millisecond a plan), `"refit"` (seconds), `"tune"` (an epoch or more); see
             `tfprune.search.Evaluator`.

@@ -22,8 +22,8 @@ from tfprune.search.plans import Plans
 from tfprune.search.pool import Pool
 from tfprune.search.queue import Queue, Task
 from tfprune.search.rungs import Evaluator
-from tfprune.search.space import Point
-from tfprune.search.strategies.optuna import required
+from tfprune.strategies.optuna import required
+from tfprune.strategies.space import Point
 
 __all__ = ["Workers"]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfprune.search.front import crowding, layers_of
-from tfprune.search.space import Point, Space
-from tfprune.search.strategy import Proposals, Strategy, Values, strategies
-from tfprune.search.variation import Fresh, crossed, first_points, mutated
+from tfprune.strategies.base import Proposals, Strategy, Values, strategies
+from tfprune.strategies.front import crowding, layers_of
+from tfprune.strategies.space import Point, Space
+from tfprune.strategies.variation import Fresh, crossed, first_points, mutated
 
 __all__ = ["Nsga2"]
 

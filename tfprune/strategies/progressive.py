@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfprune.search.front import front_of
-from tfprune.search.space import Point, Space
-from tfprune.search.strategy import Proposals, Strategy, Values, strategies
+from tfprune.strategies.base import Proposals, Strategy, Values, strategies
+from tfprune.strategies.front import front_of
+from tfprune.strategies.space import Point, Space
 
 __all__ = ["Progressive"]
 

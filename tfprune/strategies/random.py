@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfprune.search.space import Space
-from tfprune.search.strategy import Proposals, Strategy, strategies
-from tfprune.search.variation import first_points
+from tfprune.strategies.base import Proposals, Strategy, strategies
+from tfprune.strategies.space import Space
+from tfprune.strategies.variation import first_points
 
-__all__ = ["Random"]
+__all__ = ["RandomSearch"]
 
 
 @strategies.register("random")
 @dataclass(frozen=True)
-class Random(Strategy):
+class RandomSearch(Strategy):
     """Points around the greedy path and anywhere, moved into the budget.
 
     It is competitive: Li et al., "Revisiting Random Channel Pruning for Neural Network Compression", CVPR 2022.

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfprune.search.scalar import Scalar, simplex
-from tfprune.search.space import Point, Space
-from tfprune.search.strategy import Proposals, Strategy, strategies
-from tfprune.search.variation import Fresh
+from tfprune.strategies.base import Proposals, Strategy, strategies
+from tfprune.strategies.scalar import Scalar, simplex
+from tfprune.strategies.space import Point, Space
+from tfprune.strategies.variation import Fresh
 
 __all__ = ["Reinforcement"]
 

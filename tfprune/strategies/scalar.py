@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tfprune.search.strategy import Values
+from tfprune.strategies.base import Values
 
 __all__ = ["Scalar", "simplex"]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfprune.errors import InputError
-from tfprune.search.space import Point, Space
-from tfprune.search.strategy import Proposals, Strategy, strategies
+from tfprune.strategies.base import Proposals, Strategy, strategies
+from tfprune.strategies.space import Point, Space
 
 __all__ = ["Backtracking"]
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search.problems import Knapsack
+from strategies.knapsack import Knapsack
 
 from tfprune.errors import InputError
-from tfprune.search import Exploration, Space, hypervolume, optimize, strategies
+from tfprune.strategies import Exploration, Space, hypervolume, optimize, strategies
 
 LIGHT = [
     "random", "greedy", "netadapt", "backtracking", "evolution", "nsga2", "moead", "swarm", "annealing", "progressive",
@@ -157,7 +157,7 @@ def test_bad_input():
 def test_a_strategy_of_your_own():
     from dataclasses import dataclass
 
-    from tfprune.search import Strategy
+    from tfprune.strategies import Strategy
 
     @strategies.register("only_the_path")
     @dataclass(frozen=True)

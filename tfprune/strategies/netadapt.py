@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfprune.search.space import Point, Space
-from tfprune.search.strategies.greedy import raised
-from tfprune.search.strategy import Proposals, Strategy, strategies
+from tfprune.strategies.base import Proposals, Strategy, strategies
+from tfprune.strategies.greedy import raised
+from tfprune.strategies.space import Point, Space
 
 __all__ = ["NetAdapt"]
 

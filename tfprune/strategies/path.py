@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tfprune.search.space import Point
+from tfprune.strategies.space import Point
 
 __all__ = ["greedy_path"]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfprune.search.scalar import Scalar, simplex
-from tfprune.search.space import Space
-from tfprune.search.strategy import Proposals, Strategy, strategies
-from tfprune.search.variation import first_points, mutated
+from tfprune.strategies.base import Proposals, Strategy, strategies
+from tfprune.strategies.scalar import Scalar, simplex
+from tfprune.strategies.space import Space
+from tfprune.strategies.variation import first_points, mutated
 
 __all__ = ["Annealing"]
 

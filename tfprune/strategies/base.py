@@ -10,7 +10,7 @@ import numpy as np
 
 from tfprune.errors import InputError
 from tfprune.registry import Configurable, Registry
-from tfprune.search.space import Point, Space
+from tfprune.strategies.space import Point, Space
 
 __all__ = ["Exploration", "Found", "Proposals", "Strategy", "Values", "optimize", "strategies"]
 
@@ -20,7 +20,7 @@ Values = tuple[float, ...]
 Proposals = Generator[list[Point], list[Values], None]
 """Yields points and is sent their values."""
 
-STALE = 200
+STALE = 30
 """After so many batches without a new point a strategy has nothing more to say."""
 
 

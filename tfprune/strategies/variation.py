@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfprune.search.space import Point, Space
+from tfprune.strategies.space import Point, Space
 
 __all__ = ["Fresh", "crossed", "first_points", "mutated"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tfprune.errors import InputError, nearest
-from tfprune.search.space import Space
-from tfprune.search.strategy import Proposals, Strategy, strategies
-from tfprune.search.variation import first_points
+from tfprune.strategies.base import Proposals, Strategy, strategies
+from tfprune.strategies.space import Space
+from tfprune.strategies.variation import first_points
 
 __all__ = ["Optuna"]
 

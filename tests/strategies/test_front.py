@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfprune.search import front_of, hypervolume
-from tfprune.search.front import layers_of
 from tfprune.search.ladder import chosen, correlation
+from tfprune.strategies import front_of, hypervolume
+from tfprune.strategies.front import layers_of
 
 VALUES = st.integers(1, 3).flatmap(
     lambda n: st.lists(st.tuples(*[st.integers(0, 5).map(float)] * n), min_size=1, max_size=8)
