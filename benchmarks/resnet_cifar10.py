@@ -22,6 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 NETWORKS = ("resnet56_cifar10", "resnet20_cifar10")
 RATIOS = (1.5, 2.1, 2.57, 4.0)
+EPOCHS = (1, 3, 10)
 FACTORS = "layers factorised, mixed forms"
 METHODS: dict[str, dict[str, Any]] = {
     FACTORS: {},
@@ -149,19 +150,29 @@ def spread(values: list[float]) -> str:
 
 
 def tuned(results: list[dict[str, Any]]) -> str:
-    """Return the accuracies after fine-tuning as Markdown."""
-    rows = []
-    by_key: dict[tuple[str, str, float], list[list[float]]] = defaultdict(list)
+    """Return the accuracies after fine-tuning as Markdown, a table for each network."""
+    runs: dict[tuple[str, str, float], list[list[float]]] = defaultdict(list)
     for result in results:
         if result.get("tuned"):
-            by_key[result["network"], result["method"], result["wanted"]].append(result["tuned"])
-    for (network, method, ratio), runs in by_key.items():
-        epochs = [n for n in (1, 3, 10) if n <= len(runs[0])]
-        rows.append([f"{network}, {ratio}×, {method}", *(spread([run[n - 1] for run in runs]) for n in epochs)])
-    if not rows:
-        return ""
-    headers = ["", *(f"after epoch {n}" for n in (1, 3, 10)[: len(rows[0]) - 1])]
-    return f"\n\nRefitted, then fine-tuned with labels on 4,000 images:\n\n{markdown(headers, rows)}"
+            runs[result["network"], result["method"], result["wanted"]].append(result["tuned"])
+    texts = []
+    for network in NETWORKS:
+        ratios = [ratio for ratio in RATIOS if any(key[::2] == (network, ratio) for key in runs)]
+        rows = []
+        for method in METHODS:
+            own = {ratio: runs[network, method, ratio] for ratio in ratios if (network, method, ratio) in runs}
+            if own:
+                cells = [
+                    spread([run[epoch - 1] for run in own.get(ratio, []) if len(run) >= epoch])
+                    for ratio in ratios
+                    for epoch in EPOCHS
+                ]
+                rows.append([method, *cells])
+        if rows:
+            headers = ["", *(f"{ratio}×, epoch {epoch}" for ratio in ratios for epoch in EPOCHS)]
+            title = f"{network}, refitted, then fine-tuned with labels on 4,000 images"
+            texts.append(f"\n\n{title}:\n\n{markdown(headers, rows)}")
+    return "".join(texts)
 
 
 def plot(content: dict[str, Any], path: Path) -> None:
@@ -196,7 +207,9 @@ def plot(content: dict[str, Any], path: Path) -> None:
         axes.set_ylabel("top-1, refitted without labels, %")
         axes.grid(alpha=0.3)
     fullest = max(all_axes[0], key=lambda axes: len(axes.lines))
-    fullest.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    all_axes[0][-1].legend(
+        *fullest.get_legend_handles_labels(), fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5)
+    )
     figure.tight_layout()
     figure.savefig(path, dpi=110, bbox_inches="tight")
     pyplot.close(figure)
