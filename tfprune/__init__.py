@@ -12,6 +12,7 @@ from tfprune.version import __version__
 
 if TYPE_CHECKING:
     from tfprune import (
+        analysis,
         benchmark,
         callbacks,
         cost,
@@ -41,6 +42,15 @@ if TYPE_CHECKING:
         surgery,
         targets,
     )
+    from tfprune.analysis import (
+        class_changes,
+        compare,
+        compare_attributions,
+        compare_layers,
+        error_injection,
+        interactions,
+        sparsity_patterns,
+    )
     from tfprune.callbacks import (
         BackupAndRestore,
         FactorizeCallback,
@@ -48,6 +58,7 @@ if TYPE_CHECKING:
         PruneCallback,
         QuantizeCallback,
         RegularizeCallback,
+        SparsityBoard,
         TFLiteExportCallback,
     )
     from tfprune.cost import Budget
@@ -71,6 +82,7 @@ if TYPE_CHECKING:
     from tfprune.surgery import shrink
 
 MODULES = {
+    "analysis",
     "benchmark",
     "callbacks",
     "cost",
@@ -107,7 +119,15 @@ NAMES = {
     "PruneCallback": "callbacks",
     "QuantizeCallback": "callbacks",
     "RegularizeCallback": "callbacks",
+    "SparsityBoard": "callbacks",
     "TFLiteExportCallback": "callbacks",
+    "class_changes": "analysis",
+    "compare": "analysis",
+    "compare_attributions": "analysis",
+    "compare_layers": "analysis",
+    "error_injection": "analysis",
+    "interactions": "analysis",
+    "sparsity_patterns": "analysis",
     "Budget": "cost",
     "Distiller": "distillation",
     "BenchmarkError": "errors",
@@ -148,17 +168,24 @@ __all__ = [
     "Pruner",
     "QuantizeCallback",
     "RegularizeCallback",
+    "SparsityBoard",
     "SparsityError",
     "TFLiteExportCallback",
     "TfpruneError",
     "__version__",
+    "analysis",
     "benchmark",
     "callbacks",
+    "class_changes",
+    "compare",
+    "compare_attributions",
+    "compare_layers",
     "compress",
     "cost",
     "criteria",
     "datasets",
     "distillation",
+    "error_injection",
     "export",
     "factorization",
     "factorize",
@@ -166,6 +193,7 @@ __all__ = [
     "gates",
     "granularity",
     "graph",
+    "interactions",
     "latency",
     "lint",
     "linting",
@@ -189,6 +217,7 @@ __all__ = [
     "scope",
     "search",
     "shrink",
+    "sparsity_patterns",
     "strategies",
     "strip",
     "summary",

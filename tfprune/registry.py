@@ -60,14 +60,15 @@ class Registry(Generic[T]):
     def register(self, *names: str) -> Callable[[C], C]:
         """Return a class decorator that makes a strategy known by `names` and to Keras serialisation.
 
-        The decorator raises InputError if another module has registered a class of the same name.
+        The decorator raises InputError if tfprune has a class of the same name elsewhere.
         """
 
         def decorate(cls: C) -> C:
             known = keras.saving.get_registered_object(f"tfprune>{cls.__name__}")
-            if known is not None and known.__module__ != cls.__module__:
+            module = getattr(known, "__module__", "")
+            if module.startswith("tfprune.") and module != cls.__module__:
                 raise InputError(
-                    f"There is a {cls.__name__} in {known.__module__} already, and a saved config could mean either; "
+                    f"There is a {cls.__name__} in {module} already, and a saved config could mean either; "
                     "give the class another name."
                 )
             for name in names:

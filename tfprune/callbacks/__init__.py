@@ -7,6 +7,7 @@ from tfprune.callbacks.gate import GateCallback
 from tfprune.callbacks.prune import PruneCallback
 from tfprune.callbacks.quantize import QuantizeCallback
 from tfprune.callbacks.regularize import RegularizeCallback
+from tfprune.callbacks.tensorboard import SparsityBoard
 
 __all__ = [
     "BackupAndRestore",
@@ -15,5 +16,6 @@ __all__ = [
     "PruneCallback",
     "QuantizeCallback",
     "RegularizeCallback",
+    "SparsityBoard",
     "TFLiteExportCallback",
 ]
