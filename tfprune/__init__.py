@@ -78,7 +78,7 @@ if TYPE_CHECKING:
         strip,
     )
     from tfprune.recipe import compress
-    from tfprune.report import summary
+    from tfprune.report.summary import summary
     from tfprune.surgery import shrink
 
 MODULES = {

@@ -19,7 +19,7 @@ __all__ = ["AsJson", "Overwrite", "app", "main", "print_json"]
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
 COMMANDS = (
-    "demo", "prune", "factorize", "search", "partition", "compress", "export", "lint", "benchmark", "summary",
+    "demo", "prune", "factorize", "search", "partition", "compress", "export", "lint", "benchmark", "summary", "report",
 )  # fmt: skip
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

@@ -24,13 +24,16 @@ from tfprune.recipe.card import card_of, rows_of
 from tfprune.recipe.named import find_recipe
 from tfprune.recipe.recipe import Recipe
 from tfprune.recipe.work import Measured, Work
+from tfprune.report.compressed import of_compress
+from tfprune.report.folders import write_report
+from tfprune.report.judged import samples_in
 
 __all__ = ["Compressed", "compress"]
 
 STATE = "metrics.json"
 OWN = (
     "recipe.yaml", "card.md", "log.txt", "model.keras", "gates.npz", "dense_float32.tflite", "model_micro.tflite",
-    "model_micro.h", "model_micro.cc",
+    "model_micro.h", "model_micro.cc", "report.html", "report.json",
 )  # fmt: skip
 
 
@@ -41,8 +44,8 @@ class Compressed:
     Args:
         model: The smaller model.
         recipe: The recipe.
-        folder: Where its files are: `model.keras`, the .tflite files, `card.md`, `metrics.json`, `log.txt` and
-            `recipe.yaml`, and a .keras file for each stage.
+        folder: Where its files are: `model.keras`, the .tflite files, `report.html`, `report.json`, `card.md`,
+            `metrics.json`, `log.txt` and `recipe.yaml`, and a .keras file for each stage.
         state: What was measured: of the dense network, after each stage, of the files.
         metric: The metric that counts.
     """
@@ -154,12 +157,23 @@ def compress(
     work.settle()
     save(work.model, folder / "model.keras")
     write_atomically(folder / "card.md", card_of(chosen, state, name))
+    report_on(work, whole_model, chosen, state, name)
     write_log(folder, lines)
     result = Compressed(work.model, chosen, folder, state, name)
     if verbose:
         console().print(result.table())
         print(f"tfprune: wrote {folder}")
     return result
+
+
+def report_on(work: Work, whole: keras.Model, recipe: Recipe, state: Mapping[str, Any], metric: str) -> None:
+    """Write the report; what goes wrong with it is said, and takes nothing else along."""
+    try:
+        samples = samples_in(work.val)
+        made = of_compress(state, recipe.to_yaml(), whole, work.model, metric=metric, samples=samples)
+        write_report(made, work.folder)
+    except Exception as error:  # all the work is done by now
+        work.log(f"tfprune: there is no report.html: {error}")
 
 
 def copied(work: Work, whole: keras.Model) -> keras.Model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from tfprune.distillation.cache import fingerprint
 from tfprune.errors import InputError
 from tfprune.files import atomic_path, write_atomically
 from tfprune.refit import Unlabelled
+from tfprune.report.folders import write_report
+from tfprune.report.searched import of_search
 from tfprune.search.journal import Journal, Trial
 from tfprune.search.plans import Plans
 from tfprune.search.pool import file_of
@@ -34,7 +37,7 @@ def saved_model(models: Path, trial: Trial) -> keras.Model | None:
 
 
 def write_result(result: Searched, place: Path) -> None:
-    """Write the best network and the front, and leave only models of the front."""
+    """Write the best network, the front and the report, and leave only models of the front."""
     with atomic_path(place / "best.keras") as temporary:
         result.model.save(temporary)
     write_atomically(place / "front.json", json.dumps(result.to_dict(), indent=2) + "\n")
@@ -42,6 +45,16 @@ def write_result(result: Searched, place: Path) -> None:
     for path in (place / "models").glob("*.keras"):
         if path.name not in wanted:
             path.unlink(missing_ok=True)
+    report_on(result, place)
+
+
+def report_on(result: Searched, place: Path) -> None:
+    """Write the report; what goes wrong with it is said, and takes nothing else along."""
+    try:
+        trials = [trial.to_dict() for trial in result.trials]
+        write_report(of_search(result.to_dict(), trials, result.plans.graph.model, result.model), place)
+    except Exception as error:  # the search is over by now
+        warnings.warn(f"There is no report.html in {place}: {error}", stacklevel=2)
 
 
 def open_journal(place: Path | None, mark: str, choices: int, *, overwrite: bool) -> Journal:
