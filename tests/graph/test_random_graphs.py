@@ -34,10 +34,10 @@ def check(model, seed):
 
 
 def test_cutting_random_graphs_is_zeroing_them():
-    """30 graphs that hypothesis draws, the smallest failing one reported."""
+    """50 graphs that hypothesis draws, the smallest failing one reported."""
     cut, lively, used = [], [], set()
 
-    @settings(max_examples=30, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=50, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def run(data):
         graph = RandomGraph(lambda options: data.draw(st.sampled_from(options)))
@@ -69,8 +69,8 @@ def test_every_block_is_cut_by_itself(block):
 
 @pytest.mark.slow
 def test_many_random_graphs():
-    """As many graphs as the environment variable GRAPHS says, 20 by default, from the number FIRST on."""
-    first, count = int(os.environ.get("FIRST", 10_000)), int(os.environ.get("GRAPHS", 20))
+    """As many graphs as the environment variable GRAPHS says, 100 by default, from the number FIRST on."""
+    first, count = int(os.environ.get("FIRST", 10_000)), int(os.environ.get("GRAPHS", 100))
     failed, cut = {}, 0
     for seed in range(first, first + count):
         keras.backend.clear_session()
