@@ -16,15 +16,13 @@ from tfprune.factorization.ranks import find_ranks
 from tfprune.factorization.survey import Candidate
 from tfprune.graph import ChannelGroup
 from tfprune.latency import Part
+from tfprune.pruning.channels.greedy import summed_costs
 from tfprune.pruning.channels.limits import Limits
 from tfprune.refit import Curve
 
 __all__ = ["ChannelChoice", "FormChoice", "PrecisionChoice", "channel_choice", "form_choice"]
 
 Array = NDArray[Any]
-
-SHARED = 2.0
-"""What channels cost that several layers write to, over what their readers see of it; as in the greedy allocation."""
 
 WIDTHS = {"float32": 1.0, "float16": 0.5, "dynamic": 0.25, "int8": 0.25}
 """The bytes of weights at each precision, over those of float32."""
@@ -70,8 +68,7 @@ def channel_choice(curve: Curve, limits: Limits, levels: int) -> ChannelChoice |
         return None
     places = np.unique(np.linspace(0, len(allowed) - 1, min(levels, len(allowed))).round().astype(int))
     counts = [int(allowed[place]) for place in places]
-    writers = sum(entry.role == "output" for entry in curve.group.slices)
-    sums = np.concatenate([[0.0], np.cumsum(curve.costs)]) * (SHARED if writers > 1 else 1.0)
+    sums = summed_costs(curve)
     losses = np.array([sums[curve.group.size - count] for count in counts])
     return ChannelChoice(curve.group, curve.order, tuple(counts), np.maximum.accumulate(losses))
 

@@ -13,7 +13,7 @@ from tfprune.graph import ChannelGroup, Graph
 from tfprune.pruning.channels.limits import Limits
 from tfprune.refit import Curve
 
-__all__ = ["greedy_counts"]
+__all__ = ["greedy_counts", "summed_costs"]
 
 AHEAD = 8
 """So many cuts of a group are looked at together, as a costly one may come before cheap ones."""
@@ -60,6 +60,13 @@ def greedy_counts(
         removed += best.cut()
 
 
+def summed_costs(curve: Curve) -> NDArray[np.float64]:
+    """Return what it costs when so many channels of a group go, float (channels + 1,)."""
+    writers = sum(entry.role == "output" for entry in curve.group.slices)
+    found: NDArray[np.float64] = np.concatenate([[0.0], np.cumsum(curve.costs)]) * (SHARED if writers > 1 else 1.0)
+    return found
+
+
 class _Track:
     """One group on its way down.
 
@@ -72,8 +79,7 @@ class _Track:
     def __init__(self, curve: Curve, limits: Limits, fixed: int | None) -> None:
         self.group: ChannelGroup = curve.group
         self.order = curve.order
-        writers = sum(entry.role == "output" for entry in curve.group.slices)
-        self.sums = np.concatenate([[0.0], np.cumsum(curve.costs)]) * (SHARED if writers > 1 else 1.0)
+        self.sums = summed_costs(curve)
         allowed = limits.allowed(self.group)[::-1]
         allowed = allowed[:: max(1, -(-len(allowed) // CUTS))] if len(allowed) > CUTS else allowed
         self.steps: list[int] = [self.group.size, fixed] if fixed is not None else [int(count) for count in allowed]
