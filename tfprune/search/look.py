@@ -10,7 +10,7 @@ from tfprune.search.journal import Journal, Trial
 from tfprune.search.ladder import chosen, correlation
 from tfprune.search.plans import Plans
 from tfprune.search.pool import Pool
-from tfprune.strategies.base import STALE, Exploration, Strategy, Values
+from tfprune.strategies.base import Exploration, Strategy, Values, visit
 from tfprune.strategies.space import Point
 
 __all__ = ["Look", "climb_to", "explore"]
@@ -58,16 +58,9 @@ class Look:
 def explore(look: Look, strategy: Strategy, rung: str, trials: int, seed: int) -> None:
     """Let a strategy look at so many plans."""
     exploration = Exploration(strategy, look.plans.space, objectives=len(look.objectives), trials=trials, seed=seed)
-    known: dict[Point, None] = {}
-    trials, stale = int(min(trials, look.plans.space.count)), 0
-    while len(known) < trials and stale < STALE and (points := exploration.ask()):
-        new = [point for point in dict.fromkeys(points) if point not in known][: trials - len(known)]
-        stale = 0 if new else stale + 1
-        known.update(dict.fromkeys(new))
-        if any(point not in known for point in points):
-            look(new, rung)
-            return
-        exploration.tell([look.values(trial) for trial in look(points, rung)])
+    visit(
+        exploration, look.plans.space, trials, lambda points: [look.values(trial) for trial in look(points, rung)]
+    )  # fmt: skip
 
 
 def climb_to(

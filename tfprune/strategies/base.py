@@ -12,7 +12,7 @@ from tfprune.errors import InputError
 from tfprune.registry import Configurable, Registry
 from tfprune.strategies.space import Point, Space
 
-__all__ = ["Exploration", "Found", "Proposals", "Strategy", "Values", "optimize", "strategies"]
+__all__ = ["Exploration", "Found", "Proposals", "Strategy", "Values", "optimize", "strategies", "visit"]
 
 Values = tuple[float, ...]
 """What a point is worth by each objective; less is better, and a point that failed is infinitely bad."""
@@ -156,14 +156,28 @@ def optimize(
         ((7, 0), (7.0,))
     """
     exploration = Exploration(strategy, space, objectives=objectives, trials=trials, seed=seed)
+    known = visit(exploration, space, trials, lambda points: [cleaned(function(point), objectives) for point in points])
+    return Found(list(known), list(known.values()))
+
+
+def visit(
+    exploration: Exploration, space: Space, trials: int, look: Callable[[list[Point]], list[Values]]
+) -> dict[Point, Values]:
+    """Let a strategy look at points, none of them twice; return what they are worth.
+
+    Args:
+        exploration: The strategy at work.
+        space: What there is to choose.
+        trials: How many different points are looked at, at most.
+        look: Returns what some points are worth, in their order.
+    """
     known: dict[Point, Values] = {}
     trials, stale = int(min(trials, space.count)), 0
     while len(known) < trials and stale < STALE and (points := exploration.ask()):
         new = [point for point in dict.fromkeys(points) if point not in known][: trials - len(known)]
         stale = 0 if new else stale + 1
-        for point in new:
-            known[point] = cleaned(function(point), objectives)
+        known.update(zip(new, look(new), strict=True))
         if any(point not in known for point in points):
             break  # the last batch is cut short
         exploration.tell([known[point] for point in points])
-    return Found(list(known), list(known.values()))
+    return known
