@@ -24,8 +24,7 @@ SAMPLERS = {"tpe": "TPESampler", "gp": "GPSampler", "nsga2": "NSGAIISampler", "n
 class Optuna(Strategy):
     """Optuna proposes; a point over the budget is moved into it before it is evaluated.
 
-    It models what it has seen, which pays where an evaluation takes seconds: it needs 0.01 to 0.5 s to propose a point
-    itself. Needs the extra: `pip install 'tfprune[search]'`.
+    It models what it has seen, which pays where an evaluation takes long, as proposing a point does too. Needs the extra: `pip install 'tfprune[search]'`.
 
     Args:
         sampler: `"tpe"`, `"gp"` (needs torch), `"nsga2"`, `"nsga3"` or `"random"`.
