@@ -24,7 +24,8 @@ SAMPLERS = {"tpe": "TPESampler", "gp": "GPSampler", "nsga2": "NSGAIISampler", "n
 class Optuna(Strategy):
     """Optuna proposes; a point over the budget is moved into it before it is evaluated.
 
-    It models what it has seen, which pays where an evaluation takes long, as proposing a point does too. Needs the extra: `pip install 'tfprune[search]'`.
+    It models what it has seen, which pays where an evaluation takes long, as proposing a point does too. Needs the
+    extra: `pip install 'tfprune[search]'`.
 
     Args:
         sampler: `"tpe"`, `"gp"` (needs torch), `"nsga2"`, `"nsga3"` or `"random"`.
