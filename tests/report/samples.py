@@ -38,6 +38,7 @@ def report_of(count: int = 12, names=None, seed: int = 0) -> Report:
                 name, "Conv2D", 9 * size * 64, 9 * (size if whole else left) * 64, 9 * size * 4096, 9 * left * 4096,
                 size, size if whole else left, int(rng.integers(0, 100)), 9 * left * 64, float(rng.random() / count),
                 float(rng.random()), 1, "the network's output" if whole else "",
+                float(rng.random()),
             )
         )  # fmt: skip
         channels.append(
@@ -81,11 +82,13 @@ def report_of(count: int = 12, names=None, seed: int = 0) -> Report:
         history={
             "accuracy": (0.5, 0.7, 0.8),
             "val_accuracy": (0.5, 0.6, 0.7),
-            "sparsity": (0.0, 0.4, 0.5),
-            names[0]: (1.0,),
+            "sparsity": (None, 0.4, 0.5),
+            names[0]: (1.0, None, 2.0),
         },
+        epochs=("prune, epoch 1", "prune, epoch 2", f"{names[0]}, epoch 1"),
         front=Front("macs", "accuracy", True, tuple(points), 300, 1),
         layers=tuple(layers),
+        criterion=names[0],
         channels=tuple(channels),
         weights=weights,
         waterfalls=(

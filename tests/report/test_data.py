@@ -95,7 +95,8 @@ def test_pictures(tmp_path):
     pytest.importorskip("matplotlib")
     written = report_of(names=[*HOSTILE, "$x_{$"]).save_pictures(tmp_path / "pictures")
     assert [path.name for path in written] == [
-        "headline.png", "front.png", "stages.png", "layers.png", "channels.png", "weights.png", "time.png",
+        "headline.png", "front.png", "stages.png", "training.png", "layers.png", "channels.png", "weights.png",
+        "time.png",
     ]  # fmt: skip
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
     assert Report("", "models").save_pictures(tmp_path) == []

@@ -57,6 +57,30 @@ def test_compress_makes_a_report(compressed):
     assert of_folder(folder) == report
 
 
+def test_compress_notes_each_epoch(compressed):
+    _, result, folder = compressed
+    report = Report.load(folder / "report.json")
+    assert report.epochs == ("prune, epoch 1",)
+    values = result.state["epochs"][0]["values"]
+    assert report.history["val_accuracy"] == (values["val_accuracy"],)
+    assert report.history["sparsity"] == (0.5,)
+    left = 1 - report.history["weights gone or zero"][0]
+    weights = [weight.numpy() for weight in result.model.weights]
+    whole = sum(int(np.count_nonzero(weight.numpy())) for weight in compressed[0].weights)
+    assert left == pytest.approx(sum(map(np.count_nonzero, weights)) / whole)
+    assert "Over training" in report.to_html()
+
+
+def test_a_search_says_how_to_make_it_again(searched):
+    _, found, folder = searched
+    expected = (
+        "tfprune.search.run(model, data, objectives=['error', 'macs'], trials=20, climb=[4], "
+        "choose_from=['channels'], levels=3)"
+    )
+    assert found.call == expected
+    assert of_folder(folder).command == expected
+
+
 def test_a_folder_without_report_json_is_read_anew(compressed, tmp_path):
     model, _, folder = compressed
     other = tmp_path / "other"

@@ -37,6 +37,27 @@ def without(model, channels, group="first"):
     return cut_graph(trace(model), {group: channels})
 
 
+@pytest.mark.parametrize("criterion", ["magnitude", "l2"])
+def test_the_scores_that_are_left_are_those_of_weights_that_are(criterion):
+    model = network()
+    small = without(model, [1, 5])
+    small.get_layer("second").kernel[0, 0, 0].assign(np.zeros(12))
+    rows = {row.name: row for row in make(model, small, criterion=criterion).layers}
+    power = 1 if criterion == "magnitude" else 2
+    first, second, head = (np.abs(model.get_layer(n).kernel.numpy()) ** power for n in ("first", "second", "head"))
+    assert rows["first"].score == pytest.approx(1 - first[..., [1, 5]].sum() / first.sum())
+    gone = second[:, :, [1, 5]].sum() + second[0, 0, 0].sum()
+    assert rows["second"].score == pytest.approx(1 - gone / second.sum())
+    assert rows["head"].score == pytest.approx(np.sum(head) / np.sum(head))
+    assert "Score left" in make(model, small).to_html()
+    assert "Score left is" not in make(model, model).to_html()
+
+
+def test_a_criterion_that_needs_more_than_weights_is_refused():
+    with pytest.raises(InputError, match="more than the weights"):
+        make(None, network(), criterion="taylor")
+
+
 def kept_in(report, name):
     (group,) = [one for one in report.channels if one.name == name]
     return [n % 2 == 0 for n, length in enumerate(group.runs) for _ in range(length)], group

@@ -21,6 +21,7 @@ from tfprune.distillation.teacher import snapshot
 from tfprune.errors import InputError
 from tfprune.files import atomic_path, write_atomically
 from tfprune.recipe.card import card_of, rows_of
+from tfprune.recipe.epochs import EpochLog
 from tfprune.recipe.named import find_recipe
 from tfprune.recipe.recipe import Recipe
 from tfprune.recipe.work import Measured, Work
@@ -46,7 +47,7 @@ class Compressed:
         recipe: The recipe.
         folder: Where its files are: `model.keras`, the .tflite files, `report.html`, `report.json`, `card.md`,
             `metrics.json`, `log.txt` and `recipe.yaml`, and a .keras file for each stage.
-        state: What was measured: of the dense network, after each stage, of the files.
+        state: What was measured: of the dense network, after each stage and each epoch, of the files.
         metric: The metric that counts.
     """
 
@@ -140,6 +141,12 @@ def compress(
         tell(f"tfprune: stage {number + 1}, {stage}")
         keras.utils.set_random_seed(chosen.seed + number)
         begin = time.perf_counter()
+        work.watchers = [
+            EpochLog(
+                entries=state["epochs"], save=lambda: write_state(folder, state), stage=number, name=stage.method,
+                dense=whole_model,
+            )
+        ]  # fmt: skip
         stage.run(work)
         measured = work.measure()
         file = f"stage_{number + 1}_{stage.method}.keras"
@@ -203,7 +210,7 @@ def open_folder(folder: Path, mark: str, *, overwrite: bool) -> dict[str, Any]:
     Raises:
         InputError: If it holds another recipe's work, or something that is not ours.
     """
-    fresh: dict[str, Any] = {"mark": mark, "whole": None, "done": [], "exported": {}}
+    fresh: dict[str, Any] = {"mark": mark, "whole": None, "done": [], "exported": {}, "epochs": []}
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give a folder.")
     folder.mkdir(parents=True, exist_ok=True)
@@ -219,7 +226,7 @@ def open_folder(folder: Path, mark: str, *, overwrite: bool) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         state, same = {"done": []}, False
     if same:
-        return state
+        return fresh | state
     if not overwrite:
         raise InputError(
             f"{folder} holds the work of another recipe or model; give another folder, or allow overwriting "

@@ -71,6 +71,7 @@ class Work:
         self.metric, self.floor = metric, floor
         self.log = tell
         self.exported: dict[str, Any] = {}
+        self.watchers: list[keras.callbacks.Callback] = []
         self.above: Callable[[], keras.Model | None] = lambda: None
         config = model.get_compile_config() if getattr(model, "compiled", False) else None
         if not config or not config.get("loss"):
@@ -129,7 +130,7 @@ class Work:
             backup = BackupAndRestore(str(self.folder / "backup"))
             trained.fit(
                 x, epochs=epochs, verbose=self.verbose, validation_data=self.val,
-                callbacks=[backup, *callbacks, Rate(rate, decay)], **more,
+                callbacks=[backup, *callbacks, Rate(rate, decay), *self.watchers], **more,
             )  # fmt: skip
         finally:
             for layer in frozen:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import yaml
 
+from tfprune.errors import InputError
 from tfprune.report.data import Report
 from tfprune.report.environment import environment
 from tfprune.report.judged import accuracy_change
 from tfprune.report.layers import look_at
 from tfprune.report.making import costs, network_parts
 from tfprune.report.parts import Change, File, Stage
+from tfprune.report.scores import weight_criterion
 
 __all__ = ["final_of", "mark_of_state", "of_compress"]
 
@@ -58,7 +60,8 @@ def of_compress(
         Stage(str(one["method"]), _numbers(one["measured"]), bool(one["kept"]), float(one["seconds"]))
         for one in state["done"]
     ]
-    parts = network_parts(before, seen)
+    parts = network_parts(before, seen, criterion=_criterion(config))
+    history, epochs = by_epoch(state.get("epochs") or [])
     return Report(
         title=str(config.get("name") or small.name),
         source="compress",
@@ -66,6 +69,8 @@ def of_compress(
         headline=tuple(headline),
         metric=name,
         stages=tuple(stages),
+        history=history,
+        epochs=epochs,
         files=files,
         recipe=recipe,
         environment=environment(),
@@ -82,6 +87,15 @@ def final_of(state: Mapping[str, Any]) -> Mapping[str, Any]:
         raise ValueError("no stage is done")
     found: Mapping[str, Any] = next((one for one in reversed(done) if one["kept"]), done[-1])
     return found
+
+
+def by_epoch(
+    entries: Sequence[Mapping[str, Any]],
+) -> tuple[dict[str, tuple[float | None, ...]], tuple[str, ...]]:
+    """Return the values of all epochs by name, None where there is none, and what the epochs are called."""
+    names = dict.fromkeys(name for one in entries for name in one["values"])
+    columns = {name: tuple(_float(one["values"].get(name)) for one in entries) for name in names}
+    return columns, tuple(f"{one['name']}, epoch {int(one['epoch']) + 1}" for one in entries)
 
 
 def mark_of_state(state: Mapping[str, Any]) -> str:
@@ -120,3 +134,18 @@ def _file(entry: Mapping[str, Any]) -> File:
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
     return {str(name): float(value) for name, value in values.items()}
+
+
+def _float(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _criterion(config: Mapping[str, Any]) -> Any:
+    """Return the criterion of the last stage that names one, if the weights alone are enough for it; else magnitude."""
+    stages = config.get("stages") or []
+    named = [one["criterion"] for one in stages if isinstance(one, Mapping) and one.get("criterion")]
+    try:
+        weight_criterion(named[-1] if named else "magnitude")
+    except InputError:
+        return "magnitude"
+    return named[-1] if named else "magnitude"

@@ -31,9 +31,11 @@ class Report:
         headline: Accuracy, size, cost and latency, before and after.
         metric: The metric that counts, if there is one.
         stages: The dense network, and what each stage of the recipe made of it.
-        history: Values by epoch of a training, by name.
+        history: Values by epoch of a training, by name; None where an epoch has none.
+        epochs: What the epochs are called, such as `"prune, epoch 2"`; by default they are numbered.
         front: What a search found.
         layers: The layers with weights, in order.
+        criterion: What scored the layers' weights.
         channels: The groups of channels, in order.
         weights: Pictures of the largest kernels.
         waterfalls: Where the time goes, of each file that was timed layer by layer.
@@ -57,9 +59,11 @@ class Report:
     headline: tuple[Change, ...] = ()
     metric: str | None = None
     stages: tuple[Stage, ...] = field(default=(), repr=False)
-    history: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
+    history: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict, repr=False)
+    epochs: tuple[str, ...] = field(default=(), repr=False)
     front: Front | None = field(default=None, repr=False)
     layers: tuple[Layer, ...] = field(default=(), repr=False)
+    criterion: str = ""
     channels: tuple[Channels, ...] = field(default=(), repr=False)
     weights: tuple[Weights, ...] = field(default=(), repr=False)
     waterfalls: tuple[Waterfall, ...] = field(default=(), repr=False)

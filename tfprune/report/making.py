@@ -19,6 +19,7 @@ from tfprune.report.environment import environment
 from tfprune.report.judged import judged
 from tfprune.report.layers import Seen, counterparts, layer_rows, look_at
 from tfprune.report.parts import Change
+from tfprune.report.scores import scored, weight_criterion
 from tfprune.report.times import latency_change, shared, timed_files, waterfalls_of
 from tfprune.report.weights import pictures_of
 
@@ -33,6 +34,7 @@ def make(
     val: Any = None,
     plan: ChannelPlan | None = None,
     history: Any = None,
+    criterion: Any = "magnitude",
     latency: bool = False,
     layers: bool = False,
     title: str | None = None,
@@ -53,6 +55,8 @@ def make(
         plan: The plan by which channels were removed, if there was one: it knows which, why others stay, and what error
             was predicted. Without it the report shows what the smaller model remembers or its weights prove.
         history: What `fit` returned, or values by epoch by name: drawn as curves.
+        criterion: What says how much weights matter, by name or as an object; one that needs the weights alone. The
+            table of layers shows which part of the scores is left.
         latency: Whether both are exported and timed by the interpreter, taking turns; it takes seconds.
         layers: Whether they are also timed layer by layer; it takes up to a minute for each.
         title: The title; by default the small model's name.
@@ -67,7 +71,8 @@ def make(
         The report.
 
     Raises:
-        InputError: If a model has no weights yet, `val` is given and no model is compiled, or `out` can't be written.
+        InputError: If a model has no weights yet, the criterion needs more than weights, `val` is given and no model is
+            compiled, or `out` can't be written.
 
     Example:
         >>> inputs = keras.Input((8,))
@@ -80,8 +85,9 @@ def make(
     """
     if out is not None and check_destination(out, overwrite=overwrite).suffix.lower() not in (".html", ".md", ".json"):
         raise InputError(f"{out} does not end in .html, .md or .json; give a path that does.")
+    weight_criterion(criterion)
     seen, whole = look_at(small), None if dense is None else look_at(dense)
-    parts = network_parts(whole, seen, plan=plan)
+    parts = network_parts(whole, seen, plan=plan, criterion=criterion)
     headline = [*(() if val is None else judged(dense, small, val)), *costs(whole, seen)]
     if latency or layers:
         with tempfile.TemporaryDirectory(prefix="tfprune-report-") as folder:
@@ -113,6 +119,7 @@ def network_parts(
     *,
     plan: ChannelPlan | None = None,
     removed: Mapping[str, Sequence[int]] | None = None,
+    criterion: Any = "magnitude",
 ) -> dict[str, Any]:
     """Return what a report says of layers, channels and weights, by the names of its fields.
 
@@ -121,7 +128,9 @@ def network_parts(
         small: The smaller one.
         plan: The plan by which channels were removed, if there was one.
         removed: Numbers of the channels that were removed, by group, if that is all that is known of the plan.
+        criterion: What scores weights, by name or as an object.
     """
+    judge = weight_criterion(criterion)
     notes = [
         f"{name} can't be traced: {one.why}" for name, one in (("the dense network", dense), ("this network", small))
         if one is not None and one.why
@@ -142,10 +151,10 @@ def network_parts(
         notes.append(
             f"Of {unknown} channel groups it is not recorded which channels are left, only how many as far as known."
         )
+    rows = layer_rows(dense, small, reasons=why, predicted=None if plan is None else plan.predicted_layers or None)
     return {
-        "layers": layer_rows(
-            dense, small, reasons=why, predicted=None if plan is None else plan.predicted_layers or None
-        ),
+        "layers": scored(rows, dense, small, pairs, kept, judge),
+        "criterion": criterion if isinstance(criterion, str) else str(judge),
         "channels": channels,
         "weights": pictures_of(dense, small, pairs, kept),
         "notes": tuple(notes),

@@ -110,6 +110,7 @@ class Layer:
         predicted: The error that the removal was thought to add in what reads its channels.
         factors: Of how many layers it is made now.
         reason: Why it stays as it was, or what else there is to say.
+        score: Which part of the scores of its weights, by the report's criterion, belongs to those that are left.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Layer:
     predicted: float | None = None
     factors: int = 1
     reason: str = ""
+    score: float | None = None
 
     @property
     def sparsity(self) -> float | None:

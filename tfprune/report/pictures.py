@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,25 +101,40 @@ def front(report: Report, figure: Any) -> bool:
 
 
 def stages(report: Report, figure: Any) -> bool:
-    """Draw what was measured after each stage, or by epoch."""
-    columns = {name: list(column) for name, column in report.history.items()}
-    labels: list[str] | None = None
-    if len(report.stages) > 1:
-        labels = [clipped(stage.name, 14) for stage in report.stages]
-        names = [name for name in report.stages[0].values if all(name in one.values for one in report.stages)]
-        columns = {name: [stage.values[name] for stage in report.stages] for name in names}
-    columns = {name: column for name, column in columns.items() if max(column) > 0 or min(column) < 0}
-    if not columns:
+    """Draw what was measured after each stage."""
+    if len(report.stages) < 2:
         return False
-    rows = -(-len(columns) // 3)
+    names = [name for name in report.stages[0].values if all(name in one.values for one in report.stages)]
+    columns = {name: [stage.values[name] for stage in report.stages] for name in names}
+    return curves(figure, columns, [clipped(stage.name, 14) for stage in report.stages])
+
+
+def training(report: Report, figure: Any) -> bool:
+    """Draw the values of a training by epoch."""
+    columns = {
+        name: [float("nan") if one is None else one for one in column] for name, column in report.history.items()
+    }
+    return curves(figure, columns, None)
+
+
+def curves(figure: Any, columns: Mapping[str, Sequence[float]], labels: Sequence[str] | None) -> bool:
+    """Draw a small chart for each column that is not zero all along."""
+    shown = {name: column for name, column in columns.items() if np.nansum(np.abs(column)) > 0}
+    if not shown:
+        return False
+    rows = -(-len(shown) // 3)
     figure.set_size_inches(9, 2.3 * rows)
     every = np.ravel(figure.subplots(rows, 3, squeeze=False))
-    for axes, (name, column) in zip(every, columns.items(), strict=False):
-        axes.plot(range(len(column)), column, color=AFTER, marker="o" if len(column) < 40 else None, markersize=4)
+    for axes, (name, column) in zip(every, shown.items(), strict=False):
+        places = range(len(column)) if labels is not None else range(1, len(column) + 1)
+        axes.plot(places, column, color=AFTER, marker="o" if len(column) < 40 else None, markersize=4)
         axes.set_title(clipped(name, 30))
-        if labels is not None:
+        if labels is None:
+            axes.set_xlabel("epoch")
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        else:
             axes.set_xticks(range(len(labels)), labels, rotation=30 if len(labels) > 4 else 0)
-    for axes in every[len(columns) :]:
+    for axes in every[len(shown) :]:
         axes.set_visible(False)
     return True
 
@@ -209,6 +224,6 @@ def time(report: Report, figure: Any) -> bool:
 
 
 PICTURES: dict[str, Callable[[Report, Any], bool]] = {
-    "headline": headline, "front": front, "stages": stages, "layers": layers, "channels": channels, "weights": weights,
-    "time": time,
+    "headline": headline, "front": front, "stages": stages, "training": training, "layers": layers,
+    "channels": channels, "weights": weights, "time": time,
 }  # fmt: skip

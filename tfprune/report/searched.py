@@ -72,6 +72,7 @@ def of_search(
         front=front,
         recipe=recipe,
         environment=environment(),
+        command=str(told.get("call") or ""),
         mark=mark_of_front(told),
         **parts,
     )

@@ -14,7 +14,7 @@ from tfprune.report.channels import KeptOf
 from tfprune.report.layers import Seen
 from tfprune.report.parts import Weights
 
-__all__ = ["BINS", "pictures_of"]
+__all__ = ["BINS", "gone_of", "in_place", "pictures_of"]
 
 Array = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ def pictures_of(
     for path, kernel, now in kernels:
         before = None if dense is None else read(kernel.variable).astype(np.float64)
         after = read(now.variable).astype(np.float64)
-        whole = after if before is None else _in_place(before.shape, after, _gone(dense, kernel, kept))
+        whole = after if before is None else in_place(before.shape, after, gone_of(dense, kernel, kept))
         values = np.abs(np.concatenate([after.ravel()] + ([] if before is None else [before.ravel()])))
         limit = float(values.max()) if values.size and np.isfinite(values).all() else 0.0
         if limit <= 0.0:
@@ -70,7 +70,7 @@ def pictures_of(
     return tuple(picture for _, picture in sorted(found, key=lambda one: one[0]))
 
 
-def _gone(dense: Any, kernel: Target, kept: KeptOf) -> list[NDArray[np.bool_]] | None:
+def gone_of(dense: Any, kernel: Target, kept: KeptOf) -> list[NDArray[np.bool_]] | None:
     """Return for each axis of a kernel which positions are left; None if it is not known of a group on it."""
     left = [np.ones(size, dtype=bool) for size in kernel.variable.shape]
     if dense.graph is None:
@@ -84,7 +84,7 @@ def _gone(dense: Any, kernel: Target, kept: KeptOf) -> list[NDArray[np.bool_]] |
     return left
 
 
-def _in_place(shape: Sequence[int], after: Array, left: list[NDArray[np.bool_]] | None) -> Array:
+def in_place(shape: Sequence[int], after: Array, left: list[NDArray[np.bool_]] | None) -> Array:
     """Return a kernel at its old places, NaN where weights are gone; as it is if the places are not known."""
     if left is None or tuple(int(axis.sum()) for axis in left) != after.shape:
         return after

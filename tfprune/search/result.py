@@ -33,6 +33,7 @@ class Searched:
         objectives: The names of the objectives.
         correlations: How well each rung foretold the next, by their names: Spearman's rank correlation of the error.
         plans: What there was to choose.
+        call: The call that makes the same again.
         folder: Where the files are; None if there are none.
     """
 
@@ -44,6 +45,7 @@ class Searched:
     objectives: tuple[str, ...]
     correlations: Mapping[str, float | None]
     plans: Plans = field(repr=False)
+    call: str = ""
     folder: Path | None = None
 
     @property
@@ -129,6 +131,7 @@ class Searched:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
         return {
+            "call": self.call,
             "objectives": list(self.objectives),
             "whole": self.whole.metrics,
             "best": {**self.best.to_dict(), "plan": self.plan.to_dict()},

@@ -17,6 +17,7 @@ from tfprune.errors import InputError, TfpruneError, nearest
 from tfprune.files import PathLike
 from tfprune.graph.choice import LayerChoice
 from tfprune.numbers import is_integer
+from tfprune.search.call import call_of
 from tfprune.search.find_plans import KINDS, find_plans
 from tfprune.search.folder import mark_of, open_journal, saved_model, write_result
 from tfprune.search.journal import Trial
@@ -78,8 +79,8 @@ def run(
             weights) and `"memory"` (of activations). With several the result is a Pareto front.
         strategy: One of `tfprune.strategies`: by default `"evolution"` with one objective, `"nsga2"` with more.
         trials: How many plans are looked at on the first rung at most.
-        rungs: The ladder: `"estimate"` (a millisecond a plan), `"refit"` (seconds), `"tune"` (an epoch or more); see
-            `tfprune.search.Evaluator`.
+        rungs: The ladder: `"estimate"` (no network is made), `"refit"` (without training), `"tune"` (an epoch or
+            more); see `tfprune.search.Evaluator`.
         climb: How many plans climb to each further rung.
         choose_from: What is chosen: `"channels"`, `"forms"` of factorisation, or both.
         precisions: The precisions to choose from, as `("float32", "int8")`; those of the file that is written.
@@ -117,6 +118,7 @@ def run(
         >>> found.best.metrics["macs"] <= found.whole.metrics["macs"] / 2
         True
     """
+    call = call_of(run, "tfprune.search.run", locals())
     settings = check(budget, objectives, trials, rungs, climb, workers, epochs)
     objectives, rungs = tuple(objectives), tuple(rungs)
     rule = strategies.get(DEFAULT[len(objectives) > 1] if strategy is None else strategy)
@@ -154,7 +156,7 @@ def run(
             for below, rung, count in zip(rungs, rungs[1:], climb, strict=False):
                 climbed = climb_to(look, below, rung, climbed, count, tell)
             whole = look([space.whole], rungs[-1])[0]
-        result = finish(look, rungs, whole, evaluator, models, place)
+        result = finish(look, rungs, whole, evaluator, models, place, call)
     if place is not None:
         write_result(result, place)
     if verbose:
@@ -165,7 +167,13 @@ def run(
 
 
 def finish(
-    look: Look, rungs: tuple[str, ...], whole: Trial, evaluator: Evaluator, models: Path, place: Path | None
+    look: Look,
+    rungs: tuple[str, ...],
+    whole: Trial,
+    evaluator: Evaluator,
+    models: Path,
+    place: Path | None,
+    call: str,
 ) -> Searched:
     """Return the result: of the trials on the last rung those of the front, and the network of the best."""
     everything = look.journal.trials
@@ -193,7 +201,7 @@ def finish(
         correlations[f"{below} -> {rung}"] = correlation(*map(list, zip(*pairs, strict=True))) if pairs else None
     model = saved_model(models, best) or evaluator.maker.make(look.plans.plan(best.point))
     return Searched(
-        model, best, front, tuple(everything), whole, look.objectives, correlations, look.plans, place
+        model, best, front, tuple(everything), whole, look.objectives, correlations, look.plans, call, place
     )  # fmt: skip
 
 

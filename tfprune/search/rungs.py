@@ -35,7 +35,7 @@ class Evaluator:
     """Says what plans are worth once they are made: on the rungs above `"estimate"`.
 
     - `"estimate"`: the error is the sum of what all choices are thought to lose, and latency comes from the table of
-      single operations. It takes a millisecond, and `Plans` does it.
+      single operations. No network is made; `Plans` does it.
     - `"refit"`: the network is made and refitted without labels, batch normalisations counted anew if that helps (as in
       EagleEye; Li et al., 2020). Without validation data the error is that of the outputs on held-out samples, relative
       to their variance; with them it is 1 − accuracy, or what the model was compiled to be judged by. Latency is

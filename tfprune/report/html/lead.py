@@ -28,7 +28,8 @@ def sentence(report: Report) -> str:
     metric = next((change for change in report.headline if change.name == report.metric), None)
     told = [one for one in gains if one]
     if metric is not None and metric.before is not None:
-        told.append(f"with <b>{_moved(metric)}</b> {text(metric.name)}" if told else f"{_moved(metric)} {metric.name}")
+        moved = f"{text(metric.name)} <b>{_moved(metric)}</b>"
+        told.append(f"with {moved}" if told else moved)
     if not told:
         return ""
     *first, last = told
@@ -49,7 +50,9 @@ def _moved(change: Change) -> str:
     if change.unit != "share":
         return f"{value(change.before, change.unit)} → {value(change.after, change.unit)}"
     points = 100 * (change.after - change.before)
-    return "unchanged" if abs(points) < 0.05 else f"{signed(points)} points of"
+    if abs(points) < 0.05:
+        return "unchanged"
+    return f"{abs(points):.1f} points {'higher' if points > 0 else 'lower'}"
 
 
 def difference(change: Change) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tfprune.report.data import Report
 from tfprune.report.html.front import front_chart
 from tfprune.report.html.lead import sentence, tiles
-from tfprune.report.html.lines import history_charts, stage_charts
+from tfprune.report.html.lines import history_charts, stage_charts, stage_of
 from tfprune.report.html.maps import weight_cards
 from tfprune.report.html.script import SCRIPT
 from tfprune.report.html.strips import strips
@@ -90,8 +90,8 @@ def found(report: Report) -> list[Section]:
         Section(
             "training",
             "Over training",
-            "By epoch, as Keras recorded it.",
-            f'<div class="panel">{history_charts(report.history)}</div>' if report.history else "",
+            training_deck(report),
+            f'<div class="panel">{history_charts(report.history, report.epochs)}</div>' if report.history else "",
         ),
         Section(
             "files",
@@ -124,6 +124,12 @@ def found(report: Report) -> list[Section]:
     ]
 
 
+def training_deck(report: Report) -> str:
+    """Return what the charts of the training show."""
+    several = len({stage_of(label) for label in report.epochs}) > 1
+    return f"By epoch, as Keras recorded it.{' Dotted lines are where a stage begins.' if several else ''}"
+
+
 def front_deck(report: Report) -> str:
     """Return what the chart of the front shows."""
     if report.front is None:
@@ -148,7 +154,9 @@ def layer_deck(report: Report) -> str:
     """Return what the table of layers shows."""
     changed = sum(row.before is not None and row.before != row.after for row in report.layers)
     counted = f"{changed} of {len(report.layers)} layers have another size now. " if changed else ""
-    return f"{counted}Struck out is what it was. Click on a heading to sort."
+    scored = any(row.score is not None and row.score < 1 for row in report.layers)
+    judged = f"Score left is the part of the weights' {text(report.criterion)} that was not removed. " if scored else ""
+    return f"{counted}Struck out is what it was. {judged}Click on a heading to sort."
 
 
 def layer_panel(report: Report) -> str:

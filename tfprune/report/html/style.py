@@ -68,6 +68,7 @@ svg .strong{font-weight:700}
 .whisker{stroke:var(--ink);stroke-width:1.6;stroke-linecap:round}
 .grid{stroke:var(--line)}
 .axis{stroke:var(--muted);stroke-opacity:.55}
+.break{stroke:var(--muted);stroke-opacity:.7;stroke-dasharray:1 4}
 .frontline,.series,.outline{fill:none;stroke:var(--after);stroke-width:2;stroke-linejoin:round}
 .outline{stroke:var(--muted);stroke-width:1.3;fill:var(--before);fill-opacity:.3}
 .series.other{stroke:var(--mark);stroke-dasharray:4 3}

@@ -16,6 +16,7 @@ def layer_table(rows: Sequence[Layer]) -> str:
     heads = [("Layer", "text"), ("Parameters", "number"), ("MACs", "number"), ("Channels", "number")]
     shown = [
         ("Zeros", any(row.zeros for row in rows)),
+        ("Score left", any(row.score is not None and row.score < 1 for row in rows)),
         ("Time", any(row.share is not None for row in rows)),
         ("Predicted error", any(row.predicted is not None for row in rows)),
         ("Note", any(row.reason for row in rows)),
@@ -48,6 +49,8 @@ def _row(row: Layer, extra: Sequence[str], tops: Sequence[int]) -> str:
     for name in extra:
         if name == "Zeros":
             cells.append(_cell(row.sparsity, "" if not row.sparsity else percent(row.sparsity)))
+        elif name == "Score left":
+            cells.append(_cell(row.score, "" if row.score is None else percent(row.score)))
         elif name == "Time":
             cells.append(_cell(row.share, "" if row.share is None else percent(row.share)))
         elif name == "Predicted error":
