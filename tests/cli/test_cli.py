@@ -1,14 +1,12 @@
 """The command line as users meet it: in a process of its own."""
 
 import json
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
-from support import ROOT, small_model, sparsity_of
+from support import small_model, sparsity_of
+from warm import tfprune_command as command
 
 import tfprune
 
@@ -34,27 +32,15 @@ def folder(tmp_path_factory):
     return where
 
 
-def command(folder, *arguments, timeout=300):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
-    return subprocess.run(
-        [sys.executable, "-c", "from tfprune.cli import main; main()", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=environment,
-        timeout=timeout,
-    )
-
-
-def succeed(folder, *arguments):
-    done = command(folder, *arguments)
+def succeed(folder, *arguments, cold=False):
+    done = command(folder, *arguments, cold=cold)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
 
 def test_from_a_model_to_a_benchmark(folder, tmp_path):
     pruned = json.loads(
-        succeed(folder, "prune", "model.keras", "--out", tmp_path / "p.keras", "--sparsity", 0.75, "--json")
+        succeed(folder, "prune", "model.keras", "--out", tmp_path / "p.keras", "--sparsity", 0.75, "--json", cold=True)
     )
     assert pruned["sparsity"] == 0.75
     assert [row["path"] for row in pruned["pruned"]] == ["pointwise/kernel", "hidden/kernel"]
@@ -243,16 +229,16 @@ def test_the_summary_has_channel_groups(folder):
 
 @pytest.mark.parametrize("name", ["demo", "prune", "export", "lint", "benchmark", "summary"])
 def test_help_has_an_example(folder, name):
-    assert "Example:" in succeed(folder, name, "--help")
+    assert "Example:" in succeed(folder, name, "--help", cold=True)
 
 
 def test_version(folder):
-    assert succeed(folder, "--version").strip() == f"tfprune {tfprune.__version__}"
+    assert succeed(folder, "--version", cold=True).strip() == f"tfprune {tfprune.__version__}"
 
 
 @pytest.mark.slow
 def test_demo(tmp_path):
-    done = command(tmp_path, "demo", "--epochs", 1, "--out", "out", "--json")
+    done = command(tmp_path, "demo", "--epochs", 1, "--out", "out", "--json", cold=True)
     assert done.returncode == 0, done.stderr[-2000:]
     result = json.loads(done.stdout)
     assert [row["file"] for row in result["rows"]] == ["dense", "pruned", "pruned_sparse", "pruned_int8"]

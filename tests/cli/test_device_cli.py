@@ -1,14 +1,12 @@
 """What the command line writes for devices."""
 
 import json
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
-from support import ROOT, small_model
+from support import small_model
+from warm import tfprune_command as command
 
 
 @pytest.fixture(scope="module")
@@ -21,12 +19,6 @@ def folder(tmp_path_factory):
     x = rng.normal(size=(64, 8, 8, 2)).astype("float32")
     np.savez(where / "train.npz", x=x, y=rng.integers(0, 3, 64))
     return where
-
-
-def command(folder, *arguments, timeout=300):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
-    program = [sys.executable, "-c", "from tfprune.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(program, capture_output=True, text=True, cwd=folder, env=environment, timeout=timeout)
 
 
 INT8 = ["--quantize", "int8", "--io-dtype", "int8", "--data", "train.npz"]

@@ -1,13 +1,12 @@
 """The Android project in examples/: what can be checked of it without an Android SDK."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from warm import tfprune_command
 
 import tfprune
 from tfprune.export import to_android
@@ -68,8 +67,8 @@ def test_the_command_of_the_readme_fills_it(tmp_path):
     arguments = command_of_the_readme()
     assert arguments[arguments.index("--android") + 1] == "examples/android/exported"
     arguments[arguments.index("--android") + 1] = str(tmp_path / "exported")
-    program = [sys.executable, "-c", "from tfprune.cli import main; main()", *arguments]
-    subprocess.run(program, cwd=ROOT, check=True, timeout=120, capture_output=True)
+    done = tfprune_command(ROOT, *arguments, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
 
     kotlin = (tmp_path / "exported" / "Classifier.kt").read_text()
     activity = next(PROJECT.glob("app/src/**/MainActivity.kt")).read_text()

@@ -1,12 +1,15 @@
 """Each way of storing the weights: its size, its types, and what it does to the outputs."""
 
+import time
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 from tfprune.errors import ExportError, InputError
-from tfprune.export import to_tflite
+from tfprune.export import kept, to_tflite
 from tfprune.export.converter import Settings
 from tfprune.export.stored import read_stored
 
@@ -77,6 +80,48 @@ def test_a_crash_of_the_converter_does_not_end_this_process(tmp_path):
     with pytest.raises(ExportError, match=r"int8.*looping.*'memory'.*unroll=True"):
         to_tflite(model, tmp_path / "m.tflite", quantize="int8", representative_data=data)
     assert not list(tmp_path.iterdir())
+
+
+def test_one_process_forks_for_several_conversions(cnn, images, tmp_path):
+    to_tflite(cnn, tmp_path / "a.tflite", quantize="int8", representative_data=images)
+    process = kept._KEPT.process
+    assert process.poll() is None
+    to_tflite(cnn, tmp_path / "b.tflite", quantize="int8", representative_data=images)
+    assert kept._KEPT.process is process
+    process.kill()
+    process.wait()
+    to_tflite(cnn, tmp_path / "c.tflite", quantize="int8", representative_data=images)
+    assert kept._KEPT.process is not process, "another one took its place"
+    a, b, c = ((tmp_path / f"{name}.tflite").read_bytes() for name in "abc")
+    assert a == b == c
+
+
+def test_where_processes_can_not_be_forked_python_is_started_anew(cnn, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(kept.sys, "platform", "darwin")
+    monkeypatch.setattr(kept._KEPT, "ask", None)
+    to_tflite(cnn, tmp_path / "a.tflite", quantize="int8", representative_data=images)
+    assert (tmp_path / "a.tflite").stat().st_size > 1000
+
+
+def test_the_process_ends_with_the_one_that_has_started_it(run_python, tmp_path):
+    program = """
+import os, sys, numpy as np, keras, tfprune
+from tfprune.export import kept
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+tfprune.to_tflite(model, sys.argv[1], quantize="int8", representative_data=np.ones((8, 4), "float32"))
+print(kept._KEPT.process.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    pid = int(run_python(program, str(tmp_path / "m.tflite"), check=False).stdout.split()[-1])
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return
+        if state == "Z":
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"process {pid} is still there")
 
 
 @pytest.mark.slow

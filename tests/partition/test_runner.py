@@ -12,6 +12,7 @@ from keras import tree
 from partition.networks import MODELS
 from partition.test_stages import random_plan
 from support import ROOT
+from warm import tfprune_command
 
 from tfprune.errors import BenchmarkError, InputError
 from tfprune.partition import Device, Devices, Link, load_stages, partition, run_stages
@@ -249,20 +250,14 @@ def test_the_command_line(tmp_path):
     (tmp_path / "devices.yaml").write_text(
         "devices:\n- {name: a}\n- {name: b}\nlink: {bandwidth: 1MB/s, delay: 0.1 ms}\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TFPRUNE_CACHE": str(tmp_path)}
-    command = [sys.executable, "-c", "from tfprune.cli import main; main()", "partition", "model.keras", "--devices",
-               "devices.yaml", "--stages", "2", "--latency", "macs", "--json"]  # fmt: skip
-    done = subprocess.run(
-        [*command, "--out", "stages", "--run", "--samples", "3"], cwd=tmp_path, env=environment, capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
+    command = ["partition", "model.keras", "--devices", "devices.yaml", "--stages", "2", "--latency", "macs", "--json"]
+    cache = {"TFPRUNE_CACHE": str(tmp_path)}
+    done = tfprune_command(tmp_path, *command, "--out", "stages", "--run", "--samples", "3", **cache)
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout)
     assert told["out"] == "stages"
     assert len(told["stages"]) == len(told["run"]["stages"]) == 2
     assert (tmp_path / "stages" / "stage_2.tflite").exists()
-    done = subprocess.run(
-        [*command, "--out", "stages"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
+    done = tfprune_command(tmp_path, *command, "--out", "stages", **cache)
     assert done.returncode == 2
     assert "is not empty" in done.stderr.splitlines()[-1]

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
+from warm import tfprune_command
 
 import tfprune
 from tfprune.errors import InputError
@@ -321,17 +322,17 @@ def test_models_that_are_not_compiled(trained, tmp_path):
         tfprune.compress(*trained, Recipe(HALF, metric="acc"), tmp_path / "other", verbose=0)
 
 
-def test_the_command(trained, tmp_path, run_python):
+def test_the_command(trained, tmp_path):
     model, train, val = trained
     model.save(tmp_path / "model.keras")
     np.savez(tmp_path / "data.npz", x=train[0], y=train[1], x_val=val[0], y_val=val[1])
     Recipe([*HALF, {"method": "distil"}, {"method": "quantize"}], name="quick").save(tmp_path / "quick.yaml")
-    command = "from tfprune.cli import main; main()"
     options = ["compress", "model.keras", "--data", "data.npz", "--recipe", "quick.yaml", "--out", "out"]
-    done = run_python(command, *options, cwd=tmp_path)
+    done = tfprune_command(tmp_path, *options)
+    assert done.returncode == 0, done.stderr[-2000:]
     assert "tfprune: wrote out" in done.stdout
     assert "model_int8.tflite" in done.stdout
-    again = run_python(command, *options, "--json", cwd=tmp_path)
+    again = tfprune_command(tmp_path, *options, "--json")
     assert '"method": "distil"' in again.stdout
     from typer.testing import CliRunner
 

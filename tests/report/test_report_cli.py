@@ -1,25 +1,17 @@
 """`tfprune report` as users meet it: in a process of its own."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from report.test_make import DATA, network, without
-from support import ROOT
+from warm import tfprune_command
 
 import tfprune
 
-RUN = "import tfprune.cli.app as app; app.COMMANDS = ('report',); import tfprune.cli.report; app.main()"
-
 
 def command(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "-c", RUN, "report", *map(str, arguments)], cwd=folder, capture_output=True, text=True,
-        timeout=600, env={**os.environ, "PYTHONPATH": str(ROOT), "BROWSER": "true"},
-    )  # fmt: skip
+    return tfprune_command(folder, "report", *arguments, BROWSER="true")
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,7 @@ process with it.
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -17,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-import tfprune
 from tfprune.errors import ExportError
 from tfprune.export.converter import Settings, convert
+from tfprune.export.kept import run_converter, serve
 from tfprune.inputs.samples import Arrays
 
 __all__ = ["ConverterCrashError", "convert_in_child"]
@@ -50,25 +48,27 @@ def convert_in_child(folder: Path, settings: Settings, names: list[str], samples
     np.savez(folder / "samples.npz", **arrays)
     job = {"settings": asdict(settings), "names": names, "batch": batch}
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    packages = str(Path(tfprune.__path__[0]).resolve().parent)
-    path = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH", "")]))
-    command = [sys.executable, "-m", "tfprune.export.child", str(folder)]
-    environment = {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command, env=environment, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    code, log = run_converter(folder)
     answer = folder / "model.tflite"
     if answer.exists():
         return answer.read_bytes()
     said = folder / "error.txt"
     if said.exists():
         raise ExportError(said.read_text(encoding="utf-8"))
-    log = done.stderr.decode("utf-8", "replace").strip()
-    raise ConverterCrashError(f"{_ending(done.returncode)}. Its last words: {log[-300:] or 'none'}")
+    raise ConverterCrashError(f"{_ending(code)}. Its last words: {log.strip()[-300:] or 'none'}")
 
 
 def _ending(code: int) -> str:
     if code >= 0:
         return f"The converter's process ended with exit code {code}"
     return f"TensorFlow's converter crashed ({signal.Signals(-code).name})"
+
+
+def preload() -> None:
+    """Load what a conversion needs, as far as TensorFlow loads it late."""
+    import tensorflow as tf
+
+    _ = tf.lite.TFLiteConverter, tf.saved_model.load
 
 
 def main(folder: Path) -> None:
@@ -87,4 +87,8 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if sys.argv[1] == "--serve":
+        preload()
+        serve(main)
+    else:
+        main(Path(sys.argv[1]))

@@ -1,0 +1,114 @@
+"""The `tfprune` command in a process of its own that need not import TensorFlow first: forked from one that has.
+
+The process has the arguments, the folder, the environment, the streams and the exit code of one that is started anew;
+only the seconds of the import are missing. Tests of the start itself run `tfprune` by `cold=True`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+SERVER = """
+import json, os, sys
+import keras, tensorflow, tfprune, tfprune.cli.app as app
+from importlib import import_module
+tensorflow.lite.TFLiteConverter
+for name in app.COMMANDS:
+    import_module(f"tfprune.cli.{name}")
+print("{}", flush=True)
+for line in sys.stdin:
+    job = json.loads(line)
+    child = os.fork()
+    if not child:
+        break
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(json.dumps({"code": code}), flush=True)
+else:
+    sys.exit()
+for number, path, mode in ((0, os.devnull, os.O_RDONLY), (1, job["out"], os.O_WRONLY), (2, job["err"], os.O_WRONLY)):
+    os.dup2(os.open(path, mode), number)
+os.chdir(job["cwd"])
+os.environ.clear()
+os.environ.update(job["env"])
+sys.argv = ["tfprune", *job["arguments"]]
+app.main()
+"""
+
+COLD = "from tfprune.cli import main; main()"
+
+
+class Warm:
+    """The process that forks; started when the first command is run."""
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen | None = None
+
+    def answer(self, timeout: float) -> dict:
+        """Return the next line that the process says."""
+        assert self.process is not None
+        ready, _, _ = select.select([self.process.stdout], [], [], timeout)
+        line = self.process.stdout.readline() if ready else ""
+        if not line:
+            self.close()
+            raise subprocess.TimeoutExpired("tfprune", timeout)
+        return json.loads(line)
+
+    def run(self, arguments: list[str], cwd: Path, env: dict[str, str], timeout: float) -> subprocess.CompletedProcess:
+        """Run the command."""
+        if self.process is None:
+            settings = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL, text=True, env=settings, start_new_session=True,
+            )  # fmt: skip
+            self.answer(300)
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            out.touch()
+            err.touch()
+            job = {"arguments": arguments, "cwd": str(cwd), "env": env, "out": str(out), "err": str(err)}
+            self.process.stdin.write(f"{json.dumps(job)}\n")
+            self.process.stdin.flush()
+            code = self.answer(timeout)["code"]
+            return subprocess.CompletedProcess(["tfprune", *arguments], code, out.read_text(), err.read_text())
+
+    def close(self) -> None:
+        """End the process, and what it has forked."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+WARM = Warm()
+atexit.register(WARM.close)
+
+
+def tfprune_command(
+    folder: Path, *arguments: object, cold: bool = False, timeout: float = 300, **env: str
+) -> subprocess.CompletedProcess:
+    """Run `tfprune` with some arguments in a folder; return its exit code and what it printed.
+
+    Args:
+        folder: Where it runs.
+        *arguments: What follows `tfprune`.
+        cold: Whether Python is started anew.
+        timeout: Seconds it may take.
+        **env: What is in its environment besides what is in this one's.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", **env}
+    words = [*map(str, arguments)]
+    if not cold:
+        return WARM.run(words, folder, environment, timeout)
+    program = [sys.executable, "-c", COLD, *words]
+    return subprocess.run(program, capture_output=True, text=True, cwd=folder, env=environment, timeout=timeout)

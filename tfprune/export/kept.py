@@ -1,0 +1,148 @@
+"""A process with TensorFlow loaded that forks for each conversion: the second one need not wait for the import.
+
+It ends when nothing has been asked of it for a minute, or when the process that has started it does. Where processes
+can't be forked safely (anything but Linux), each conversion starts Python anew.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import select
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import tfprune
+
+__all__ = ["run_converter", "serve"]
+
+MODULE = "tfprune.export.child"
+IDLE = 60.0
+"""Seconds without work after which the process ends."""
+
+LOG = "said.txt"
+
+TELLS = ("PYTHON", "TF_", "XLA_", "KERAS", "OMP_", "LD_", "HOME", "TMPDIR")
+"""What the names of variables begin with on which a conversion may depend."""
+
+
+def run_converter(folder: Path) -> tuple[int, str]:
+    """Convert what is in a folder in a process of its own; return its exit code and what it said on standard error."""
+    if sys.platform == "linux":
+        with _KEPT.lock:
+            code = _KEPT.ask(folder)
+        if code is not None:
+            said = folder / LOG
+            return code, said.read_text(encoding="utf-8", errors="replace") if said.exists() else ""
+    done = subprocess.run(
+        _command(str(folder)), env=_environment(), capture_output=True, stdin=subprocess.DEVNULL, check=False
+    )
+    return done.returncode, done.stderr.decode("utf-8", "replace")
+
+
+def serve(work: Callable[[Path], None]) -> None:
+    """Fork for each folder that is named on standard input, and say with which code that process has ended.
+
+    Args:
+        work: What is done with a folder, in the forked process.
+    """
+    while select.select([0], [], [], IDLE)[0]:
+        line = _read_line()
+        if not line:
+            return
+        folder = Path(os.fsdecode(line))
+        child = os.fork()
+        if child == 0:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(os.open(folder / LOG, os.O_WRONLY | os.O_CREAT), 2)
+            os.dup2(2, 1)
+            work(folder)
+            return
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os.write(1, f"{code}\n".encode())
+
+
+class _Kept:
+    """The process, as seen from here; started when it is needed."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.owner = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self.environment: dict[str, str] = {}
+
+    def ask(self, folder: Path) -> int | None:
+        """Return the exit code of a conversion; None if the process has not answered."""
+        for _ in range(2):  # it may just have ended, because it had nothing to do
+            process = self._running()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            try:
+                process.stdin.write(os.fsencode(folder) + b"\n")
+                process.stdin.flush()
+                answer = process.stdout.readline()
+            except OSError:
+                answer = b""
+            except BaseException:  # Ctrl-C: its answer would be taken for that of the next one
+                self.close()
+                raise
+            if answer:
+                return int(answer)
+            self.close()
+        return None
+
+    def close(self) -> None:
+        """End the process."""
+        process, self.process = self.process, None
+        if process is None or self.owner != os.getpid():
+            return
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:
+                    continue
+        process.kill()
+        process.wait()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        environment = _environment()
+        alive = self.process is not None and self.process.poll() is None and self.owner == os.getpid()
+        if not alive or _telling(environment) != self.environment:
+            self.close()
+            self.process = subprocess.Popen(
+                _command("--serve"), env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            self.owner, self.environment = os.getpid(), _telling(environment)
+        assert self.process is not None
+        return self.process
+
+
+_KEPT = _Kept()
+atexit.register(_KEPT.close)
+
+
+def _command(argument: str) -> list[str]:
+    return [sys.executable, "-m", MODULE, argument]
+
+
+def _environment() -> dict[str, str]:
+    packages = str(Path(tfprune.__path__[0]).resolve().parent)
+    path = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONWARNINGS": "ignore"}
+
+
+def _telling(environment: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(TELLS)}
+
+
+def _read_line() -> bytes:
+    """Return a line of standard input, without its end; nothing that follows it is read."""
+    line = b""
+    while (byte := os.read(0, 1)) not in (b"", b"\n"):
+        line += byte
+    return line
