@@ -19,7 +19,8 @@ __all__ = ["AsJson", "Overwrite", "app", "main", "print_json"]
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
 COMMANDS = (
-    "demo", "prune", "factorize", "search", "partition", "compress", "export", "lint", "benchmark", "summary", "report",
+    "demo", "prune", "factorize", "search", "partition", "compress", "export", "lint", "benchmark", "summary",
+    "compare", "report",
 )  # fmt: skip
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
