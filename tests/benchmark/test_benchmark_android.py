@@ -79,7 +79,8 @@ def test_a_model_on_a_phone(phone, models):
     assert (times.init_ms, times.first_ms, times.warmup_ms) == (92.318, 235.158, 211.669)
     assert (times.avg_ms, times.median_ms, times.std_ms) == (145.528, 141.253, 13.583)
     assert (times.min_ms, times.p5_ms, times.p95_ms, times.max_ms) == (140.071, 140.545, 187.533, 195.121)
-    assert (times.p90_ms, times.cpu_min_ms, times.cpu_median_ms) == (None, None, None)
+    assert (times.p90_ms, times.cpu_min_ms, times.cpu_median_ms, times.cpu_p5_ms) == (None, None, None, None)
+    assert times.steady_ms() == times.p5_ms
     assert (times.num_runs, times.num_warmup_runs) == (25, 3)
     assert (result.memory.peak_bytes, result.memory.model_bytes) == (None, round(73.4102 * 2**20))
     assert (result.delegation.taken, result.delegation.left, result.delegation.partitions) == (539, 9, 19)

@@ -36,7 +36,9 @@ def test_statistics_are_consistent(report):
         assert 0 < times.min_ms <= times.p5_ms <= times.median_ms <= times.p90_ms <= times.p95_ms <= times.max_ms
         assert times.min_ms <= times.avg_ms <= times.max_ms
         assert 0 <= times.std_ms <= times.max_ms - times.min_ms
-        assert 0 <= times.cpu_min_ms <= times.cpu_median_ms
+        assert 0 <= times.cpu_min_ms <= times.cpu_p5_ms <= times.cpu_median_ms
+        assert times.steady_ms() == times.cpu_p5_ms
+        assert times.steady_ms(threads=2) == times.p5_ms
         assert times.init_ms > 0
         assert times.first_ms > 0
         assert times.num_runs >= 20

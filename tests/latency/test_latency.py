@@ -31,6 +31,31 @@ def own_cache(cache, monkeypatch):
     monkeypatch.setenv("TFPRUNE_CACHE", str(cache))
 
 
+def test_a_clock_that_reads_too_little_now_and_then_does_no_harm(tmp_path, monkeypatch):
+    class Worker:
+        """A worker process whose inferences take a millisecond; each 50th reading is next to nothing."""
+
+        def __init__(self, path):
+            self.path = path
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return False
+
+        def hello(self):
+            return {"interpreter": "stand-in", "versions": {"stand-in": "1"}}
+
+        def ask(self, what, *_, **__):
+            return {"cpu_ns": [10 if n % 50 == 0 else 1_000_000 for n in range(200)], "wall_ns": [9_000_000] * 200}
+
+    monkeypatch.setattr("tfprune.latency.table.Child", Worker)
+    table = LatencyTable(folder=tmp_path)
+    table.measure([convolution()])
+    assert table[convolution()] == pytest.approx(1 / COPIES)
+
+
 def convolution(inputs=8, outputs=8, size=6, **options):
     return Operation("convolution", (size, size), inputs, outputs, (3, 3), (1, 1), (1, 1), "same", **options)
 

@@ -23,12 +23,15 @@ class Latency:
         min_ms: Shortest.
         max_ms: Longest.
         std_ms: Standard deviation.
-        cpu_min_ms: Shortest CPU time of the calling thread: the steadiest number on a busy machine. With several
-            threads it leaves out the work of the others. None where the tool does not measure it (Android).
+        cpu_min_ms: Shortest CPU time of the calling thread. With several threads it leaves out the work of the others;
+            on a busy machine a few readings of the clock are too short. None where the tool does not measure it
+            (Android).
         cpu_median_ms: Median CPU time of the calling thread, or None.
         num_runs: The number of measured inferences.
         num_warmup_runs: The number of inferences of the warm-up.
         p90_ms: 90th percentile, or None where the tool does not tell (Android).
+        cpu_p5_ms: 5th percentile of the CPU time of the calling thread, or None: the steadiest number on a busy
+            machine.
     """
 
     init_ms: float
@@ -46,6 +49,11 @@ class Latency:
     num_runs: int
     num_warmup_runs: int
     p90_ms: float | None = None
+    cpu_p5_ms: float | None = None
+
+    def steady_ms(self, threads: int = 1) -> float:
+        """Return the time that others on the machine disturb least: with one thread CPU time, else wall time."""
+        return self.p5_ms if threads > 1 or self.cpu_p5_ms is None else self.cpu_p5_ms
 
     def __str__(self) -> str:
         return (

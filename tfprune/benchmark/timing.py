@@ -46,6 +46,7 @@ def latency(init_ns: int, warmup_ns: list[int], samples: Samples) -> Latency:
         std_ms=float(wall.std()),
         cpu_min_ms=float(cpu.min()),
         cpu_median_ms=float(np.median(cpu)),
+        cpu_p5_ms=float(np.percentile(cpu, 5)),
         num_runs=samples.count,
         num_warmup_runs=len(warmup_ns),
         p90_ms=float(p90),

@@ -200,7 +200,7 @@ def place(sizes: Array, value: float) -> tuple[int, float, float]:
 
 
 def measured_latency(models: Sequence[keras.Model], threads: int = 1) -> list[float]:
-    """Return what models take with the interpreter, in milliseconds: the fastest of many runs, taking turns.
+    """Return what models take with the interpreter, in milliseconds: the 5th percentile of many runs, taking turns.
 
     Args:
         models: Keras models; each is exported as float32.
@@ -214,5 +214,4 @@ def measured_latency(models: Sequence[keras.Model], threads: int = 1) -> list[fl
         for model, path in zip(models, paths, strict=True):
             to_tflite(model, path)
         found = tfprune.benchmark.run(paths, threads=threads, runs=20, min_seconds=0.5, warmup_seconds=0.1)
-    times = [one.latency for one in found]
-    return [each.min_ms if threads > 1 or each.cpu_min_ms is None else each.cpu_min_ms for each in times]
+    return [one.latency.steady_ms(threads) for one in found]

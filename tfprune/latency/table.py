@@ -31,6 +31,12 @@ BURST = 0.02
 ROUNDS = 3
 """So often, with all others in between: noise that comes and goes does not hit all of them."""
 
+STEADY = 5
+"""The percentile that is taken: on a busy machine the shortest readings of the clock are too short."""
+
+VERSION = 2
+"""Of how times are taken; those of others are not compared."""
+
 FAILURES = 2
 """An operation that has failed so often is taken for one that this runtime can't run."""
 
@@ -38,8 +44,9 @@ FAILURES = 2
 class LatencyTable:
     """Latencies of single operations, float32, one sample, on this machine.
 
-    Each operation is a .tflite file of its own with a few copies of it, run in a worker process: the fastest of some
-    hundred runs; with one thread its CPU time, which others on the machine hardly disturb. The table is kept in a file
+    Each operation is a .tflite file of its own with a few copies of it, run in a worker process: the 5th percentile
+    of each of some bursts, the least of them; with one thread of its CPU time, which others on the machine hardly
+    disturb. The table is kept in a file
     for each CPU, interpreter version and number of threads, and only what it lacks is measured.
 
     Args:
@@ -73,7 +80,7 @@ class LatencyTable:
         version = runtime["versions"][runtime["interpreter"]]
         cpu = f"{host.cpu_model()} {' '.join(host.cpu_flags())}"
         digest = hashlib.sha256(cpu.encode()).hexdigest()[:8]
-        return self.folder / f"latency-{digest}-{runtime['interpreter']}-{version}-{self.threads}.json"
+        return self.folder / f"latency-{VERSION}-{digest}-{runtime['interpreter']}-{version}-{self.threads}.json"
 
     def __getitem__(self, operation: Operation) -> float:
         """Return the latency of an operation in milliseconds; 0 of one that looks up, and so takes next to none.
@@ -153,7 +160,7 @@ class LatencyTable:
                             del files[key]
                         child = None
                         continue
-                    yield key, float(np.min(times["cpu_ns" if self.threads == 1 else "wall_ns"])) / 1e6
+                    yield key, float(np.percentile(times["cpu_ns" if self.threads == 1 else "wall_ns"], STEADY)) / 1e6
 
     def _find_runtime(self) -> dict[str, Any]:
         if self._runtime is None:

@@ -60,8 +60,8 @@ def outputs_of_file(path: Path, given: Unlabelled, inputs: list[NDArray[Any]]) -
 
 
 def file_times(paths: list[Path]) -> list[float]:
-    """Return what files take with the interpreter, in milliseconds: the fastest of many runs, taking turns."""
+    """Return what files take with the interpreter, in milliseconds: the 5th percentile of many, taking turns."""
     import tfprune.benchmark
 
     found = [one.latency for one in tfprune.benchmark.run(paths, runs=20, min_seconds=0.3, warmup_seconds=0.1)]
-    return [one.min_ms if one.cpu_min_ms is None else one.cpu_min_ms for one in found]
+    return [one.steady_ms() for one in found]
