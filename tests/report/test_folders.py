@@ -49,6 +49,9 @@ def test_compress_makes_a_report(compressed):
     values = {change.name: change for change in report.headline}
     assert values["accuracy"].before == result.state["whole"]["accuracy"]
     assert values["accuracy"].after_range is not None
+    smallest = min(result.state["exported"].values(), key=lambda entry: entry["bytes"])
+    assert values["accuracy"].after == smallest["top_class"], "of the file that is told of"
+    assert smallest["file"] in values["accuracy"].note
     assert values["parameters"].before == model.count_params()
     smallest = min(entry["bytes"] for entry in result.state["exported"].values())
     assert values["file"].after == smallest

@@ -48,7 +48,7 @@ def of_compress(
     name = metric or config.get("metric") or metric_of(whole)
     seen, before = look_at(small), None if dense is None else look_at(dense)
     files = tuple(_file(entry) for entry in (state.get("exported") or {}).values())
-    headline = [accuracy_change(name, whole[name], final[name], samples)] if name in final else []
+    headline = [_accuracy(name, whole[name], final[name], samples, files)] if name in final else []
     headline += _of_files(files, whole) or [Change("weights", "bytes", float(final["bytes"]), float(whole["bytes"]))]
     headline += [
         Change(told, unit, float(final[key]), float(whole[key]))
@@ -108,6 +108,15 @@ def metric_of(whole: Mapping[str, float]) -> str:
     names = [name for name in whole if name not in COSTS]
     good = [name for name in names if "acc" in name or "auc" in name.lower()]
     return (good or [name for name in names if name != "loss"] or names)[0]
+
+
+def _accuracy(name: str, before: float, after: float, samples: int | None, files: tuple[File, ...]) -> Change:
+    """Return the change of the metric; of an accuracy that of the smallest file, whose size and latency are told."""
+    best = min(files, key=lambda file: file.bytes, default=None)
+    if best is None or best.right is None or "acc" not in name:
+        return accuracy_change(name, before, after, samples)
+    counted = "" if samples is None else f", on {samples:,} samples"
+    return accuracy_change(name, before, best.right, samples, f"{best.name}, by the interpreter{counted}")
 
 
 def _of_files(files: tuple[File, ...], whole: Mapping[str, float]) -> list[Change]:
