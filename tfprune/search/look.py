@@ -13,7 +13,7 @@ from tfprune.search.pool import Pool
 from tfprune.strategies.base import Exploration, Strategy, Values, visit
 from tfprune.strategies.space import Point
 
-__all__ = ["Look", "climb_to", "explore"]
+__all__ = ["Look", "climb_to", "explore", "foretold"]
 
 
 class Look:
@@ -71,11 +71,17 @@ def climb_to(
     fitting = [trial for trial in trials if look.fits(trial)] or trials
     picked = [fitting[n].point for n in chosen([look.values(trial) for trial in fitting], count)]
     above = look(picked, rung)
-    pairs = [
-        (look.known(below, trial.point).metrics["error"], trial.metrics["error"])
-        for trial in above
-        if trial.failed is None
-    ]
-    value = correlation(*map(list, zip(*pairs, strict=True))) if len(pairs) > 2 else None
+    value = foretold(look, below, rung)
     tell(f"  {below} -> {rung}: {len(above)} plans, rank correlation {'unknown' if value is None else f'{value:.2f}'}")
     return picked
+
+
+def foretold(look: Look, below: str, rung: str) -> float | None:
+    """Return how well a rung foretells the next: the rank correlation of the error of plans that were made on both."""
+    pairs = [
+        (lower.metrics["error"], trial.metrics["error"])
+        for trial in look.journal.trials
+        if trial.rung == rung and trial.failed is None and trial.point != look.plans.space.whole
+        and (lower := look.journal.get(below, trial.point)) is not None and lower.failed is None
+    ]  # fmt: skip
+    return correlation(*map(list, zip(*pairs, strict=True))) if pairs else None

@@ -21,8 +21,7 @@ from tfprune.search.call import call_of
 from tfprune.search.find_plans import KINDS, find_plans
 from tfprune.search.folder import mark_of, open_journal, saved_model, write_result
 from tfprune.search.journal import Trial
-from tfprune.search.ladder import correlation
-from tfprune.search.look import Look, climb_to, explore
+from tfprune.search.look import Look, climb_to, explore, foretold
 from tfprune.search.making import Maker
 from tfprune.search.pool import Here, Pool
 from tfprune.search.result import Searched
@@ -190,15 +189,7 @@ def finish(
         )
     front = tuple(fitting[n] for n in front_of([look.values(trial) for trial in fitting]))
     best = min(fitting, key=look.values)
-    correlations = {}
-    for below, rung in itertools.pairwise(rungs):
-        pairs = [
-            (lower.metrics["error"], trial.metrics["error"])
-            for trial in everything
-            if trial.rung == rung and trial.failed is None and trial.point != look.plans.space.whole
-            and (lower := look.journal.get(below, trial.point)) is not None and lower.failed is None
-        ]  # fmt: skip
-        correlations[f"{below} -> {rung}"] = correlation(*map(list, zip(*pairs, strict=True))) if pairs else None
+    correlations = {f"{below} -> {rung}": foretold(look, below, rung) for below, rung in itertools.pairwise(rungs)}
     model = saved_model(models, best) or evaluator.maker.make(look.plans.plan(best.point))
     return Searched(
         model, best, front, tuple(everything), whole, look.objectives, correlations, look.plans, call, place
