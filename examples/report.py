@@ -35,7 +35,8 @@ data = tfprune.datasets.fashion_mnist_small()
 train, test = (data.x_train, data.y_train), (data.x_test, data.y_test)
 keras.utils.set_random_seed(0)
 model = tfprune.models.small_cnn()
-model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+rate = keras.optimizers.schedules.CosineDecay(2e-3, arguments.epochs * -(-len(data.x_train) // 64))
+model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(*train, batch_size=64, epochs=arguments.epochs, verbose=2)
 recipe = {
     "version": 1,

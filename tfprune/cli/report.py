@@ -40,7 +40,7 @@ def report(
         Path | None, typer.Option(help="With two models: a .npz file with x and y to judge them on.")
     ] = None,
     latency: Annotated[bool, typer.Option("--latency", help="Time the files, taking turns; seconds.")] = False,
-    layers: Annotated[bool, typer.Option("--layers", help="Time them layer by layer, too; up to minutes.")] = False,
+    layers: Annotated[bool, typer.Option("--layers", help="Time them layer by layer, too.")] = False,
     pictures: Annotated[Path | None, typer.Option(help="A folder for the pictures as PNG; needs matplotlib.")] = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     overwrite: Overwrite = False,

@@ -37,7 +37,7 @@ def of_folder(
         dense: The network as it was. Both commands note what there is to say of it in `report.json` when they end; a
             folder without that, or another network, needs it to show what has changed layer by layer.
         latency: Whether the exported files are timed again, so that the report has their spread; it takes seconds.
-        layers: Whether they are also timed layer by layer; it takes up to a minute for each.
+        layers: Whether they are also timed layer by layer, each for some seconds.
         benchmark: Options of `tfprune.benchmark.run` and `layers`, such as `{"min_seconds": 0.2}`.
 
     Returns:

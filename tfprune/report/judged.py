@@ -15,6 +15,8 @@ from tfprune.report.parts import Change
 
 __all__ = ["accuracy_change", "judged", "looks_better", "samples_in", "wilson"]
 
+BATCH = 128
+
 Z = 1.959963984540054
 
 
@@ -83,6 +85,8 @@ def judged(dense: keras.Model | None, small: keras.Model, val: Any) -> tuple[Cha
             model.compile_from_config(config)
         x, *rest = val if isinstance(val, tuple) else (val,)
         more = dict(zip(("y", "sample_weight"), rest, strict=False))
+        if samples_in(val) is not None:
+            more["batch_size"] = BATCH
         values = model.evaluate(x, verbose=0, return_dict=True, **more)
         found.append({name: float(value) for name, value in values.items()})
     after, before = found

@@ -58,7 +58,7 @@ def make(
         criterion: What says how much weights matter, by name or as an object; one that needs the weights alone. The
             table of layers shows which part of the scores is left.
         latency: Whether both are exported and timed by the interpreter, taking turns; it takes seconds.
-        layers: Whether they are also timed layer by layer; it takes up to a minute for each.
+        layers: Whether they are also timed layer by layer, each for some seconds.
         title: The title; by default the small model's name.
         about: A sentence about it.
         command: What makes the same again.

@@ -18,13 +18,17 @@ __all__ = ["latency_change", "shared", "timed_files", "waterfalls_of"]
 Options = Mapping[str, float | int]
 
 
+BRIEF: Options = {"points": 32, "runs": 6, "min_seconds": 0.04, "warmup_seconds": 0.01}
+"""Enough for a picture: the spread of the parts is shown."""
+
+
 def timed_files(models: Sequence[keras.Model], folder: Path) -> list[Path]:
     """Write models as .tflite files of float32 and return their paths."""
     from tfprune.export import to_tflite
 
     paths = [folder / f"{name}.tflite" for name in ("dense", "small")[-len(models) :]]
     for model, path in zip(models, paths, strict=True):
-        to_tflite(model, path, overwrite=True)
+        to_tflite(model, path, overwrite=True, verify=False)
     return paths
 
 
@@ -33,9 +37,10 @@ def latency_change(paths: Sequence[Path], options: Options | None = None) -> Cha
 
     Args:
         paths: One .tflite file, or the dense one and the small one.
-        options: Of `tfprune.benchmark.run`.
+        options: Of `tfprune.benchmark.run`; by default each is run for half a second.
     """
-    times = [one.latency for one in run(list(paths), threads=1, **(options or {}))]  # type: ignore[arg-type]
+    taken = {"min_seconds": 0.5, "warmup_seconds": 0.2, **(options or {})}
+    times = [one.latency for one in run(list(paths), threads=1, **taken)]  # type: ignore[arg-type]
     before, after = (times[0] if len(times) > 1 else None), times[-1]
     return Change(
         "latency",
@@ -53,9 +58,9 @@ def waterfalls_of(paths: Iterable[Path], options: Options | None = None) -> tupl
 
     Args:
         paths: .tflite files.
-        options: Of `tfprune.benchmark.layers`.
+        options: Of `tfprune.benchmark.layers`; by default each part is timed for 40 ms.
     """
-    return tuple(_waterfall(layers(path, **(options or {}))) for path in paths)  # type: ignore[arg-type]
+    return tuple(_waterfall(layers(path, **{**BRIEF, **(options or {})})) for path in paths)  # type: ignore[arg-type]
 
 
 def _waterfall(found: LayerReport) -> Waterfall:
