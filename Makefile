@@ -4,6 +4,8 @@ VENV ?= .venv
 # processes that run tests, about 4 GB each
 WORKERS ?= 2
 BIN := $(VENV)/bin
+# processes that share the cores would only wait for each other's threads
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
 
 .PHONY: demo test check format clean
 
@@ -11,7 +13,7 @@ demo: $(VENV)/.installed
 	$(BIN)/tfprune demo --overwrite
 
 test: $(VENV)/.installed-test check
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
