@@ -29,12 +29,12 @@ def compare(
     """Compare models side by side: what they answer, how large and how fast they are."""
     for path in models:
         existing_file(path, ".keras", ".tflite")
+    if len(set(models)) < len(models):
+        raise InputError("A file is given twice; give each once.")
     given = None if data is None else load_samples(data)
     found: dict[str, Any] = {
         str(path): str(path) if path.suffix == ".tflite" else load_model(path) for path in models
     }  # fmt: skip
-    if len(found) < len(models):
-        raise InputError("A file is given twice; give each once.")
     from tfprune.analysis import compare as side_by_side
 
     result = side_by_side(found, given, samples=samples, latency=latency, threads=threads)

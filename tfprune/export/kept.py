@@ -50,10 +50,10 @@ def serve(work: Callable[[Path], None]) -> None:
         work: What is done with a folder, in the forked process.
     """
     while select.select([0], [], [], IDLE)[0]:
-        line = _read_line()
-        if not line:
+        name = _read_name()
+        if not name:
             return
-        folder = Path(os.fsdecode(line))
+        folder = Path(os.fsdecode(name))
         child = os.fork()
         if child == 0:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -81,7 +81,7 @@ class _Kept:
             assert process.stdin is not None
             assert process.stdout is not None
             try:
-                process.stdin.write(os.fsencode(folder) + b"\n")
+                process.stdin.write(os.fsencode(folder) + b"\0")
                 process.stdin.flush()
                 answer = process.stdout.readline()
             except OSError:
@@ -89,7 +89,7 @@ class _Kept:
             except BaseException:  # Ctrl-C: its answer would be taken for that of the next one
                 self.close()
                 raise
-            if answer:
+            if answer.strip().removeprefix(b"-").isdigit():
                 return int(answer)
             self.close()
         return None
@@ -140,9 +140,9 @@ def _telling(environment: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith(TELLS)}
 
 
-def _read_line() -> bytes:
-    """Return a line of standard input, without its end; nothing that follows it is read."""
-    line = b""
-    while (byte := os.read(0, 1)) not in (b"", b"\n"):
-        line += byte
-    return line
+def _read_name() -> bytes:
+    """Return what standard input has up to the next zero byte; nothing that follows it is read."""
+    name = b""
+    while (byte := os.read(0, 1)) not in (b"", b"\0"):
+        name += byte
+    return name

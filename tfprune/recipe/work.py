@@ -21,6 +21,8 @@ from tfprune.graph.tree import walk
 from tfprune.inputs import gather, signature_of
 from tfprune.inputs.samples import first_batch
 from tfprune.recipe.rates import Rate
+from tfprune.report.compressed import COSTS, metric_of
+from tfprune.report.judged import looks_better
 
 __all__ = ["Measured", "Work"]
 
@@ -156,18 +158,11 @@ class Work:
         Raises:
             InputError: If the model has no metric of that name.
         """
-        costs = ("parameters", "macs", "bytes", "zeros")
-        names = [name for name in measured if name not in costs]
+        names = [name for name in measured if name not in COSTS]
         if self.metric is not None and self.metric not in names:
             raise InputError(f"The metric {self.metric!r} is not among {', '.join(names)}; give one of these.")
-        accuracies = [name for name in names if "acc" in name or "auc" in name.lower()]
-        others = [name for name in names if name != "loss"]
-        name = self.metric or (accuracies or others or ["loss"])[0]
-        return (
-            name,
-            measured[name],
-            "acc" in name or "auc" in name.lower() or name in ("precision", "recall", "f1_score"),
-        )
+        name = self.metric or metric_of(measured)
+        return name, measured[name], looks_better(name)
 
     def keeps(self, measured: Measured, whole: Measured) -> bool:
         """Whether a model is above the floor."""

@@ -17,7 +17,7 @@ from tfprune.report.making import costs, network_parts
 from tfprune.report.parts import Change, File, Stage
 from tfprune.report.scores import weight_criterion
 
-__all__ = ["final_of", "mark_of_state", "of_compress"]
+__all__ = ["COSTS", "final_of", "mark_of_state", "metric_of", "of_compress"]
 
 COSTS = ("parameters", "macs", "bytes", "zeros")
 
