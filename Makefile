@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # processes that share the cores would only wait for each other's threads
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format clean docs benchmarks notebooks
 
 demo: $(VENV)/.installed
 	$(BIN)/tfprune demo --overwrite
@@ -23,6 +23,17 @@ check: $(VENV)/.installed-test
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/figures.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "The pages are in build/site; look at them with $(BIN)/mkdocs serve"
+
+notebooks: $(VENV)/.installed-test
+	$(BIN)/python examples/notebooks.py
+
+benchmarks: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/quick.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

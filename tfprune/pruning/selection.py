@@ -93,7 +93,7 @@ def select(
     if not isinstance(model, keras.Layer):
         raise InputError(f"{model!r} is not a Keras model or layer; give one.")
     everything = dict(walk(model))
-    if not model.built or not any(own_variables(layer) for layer in everything.values()):
+    if not is_built(model, everything) or not any(own_variables(layer) for layer in everything.values()):
         raise InputError(
             f"{model.name!r} has no weights yet; build it first by calling it on a batch (or model.build)."
         )
@@ -141,6 +141,12 @@ def select(
             "choose layers by hand with layers=[…], or unfreeze some."
         )
     return Selection(tuple(targets), tuple(skipped))
+
+
+def is_built(model: keras.Layer, everything: Mapping[str, keras.Layer]) -> bool:
+    """Whether a model has its weights: it was called, or what it is made of was, as the networks of a GAN."""
+    parts = [layer for layer in everything.values() if layer is not model]
+    return model.built or (bool(parts) and all(layer.built for layer in parts))
 
 
 def called(weight: str, model: keras.Layer, kernels: Sequence[Target], others: Sequence[Skipped]) -> set[str]:

@@ -1,0 +1,98 @@
+"""What arrives on a device: the demo's files, blocks of zeros, fewer filters."""
+
+from __future__ import annotations
+
+import json
+
+from common import markdown
+from figures import ROOT, figures, one, result
+
+NAMES = {"mobilenet_v1": "MobileNet V1", "mobilenet_v2": "MobileNet V2", "vgg16": "VGG-16"}
+STORED = {"pruned_sparse": "`pruned_sparse.tflite` (float16)"}
+
+
+@figures
+def demo() -> str:
+    content = json.loads((ROOT / "tflite_models" / "results.json").read_text(encoding="utf-8"))
+    return markdown(
+        ["file", "accuracy", "zeros", "bytes", "gzip", "ms (p95)", "speed-up"],
+        [
+            [
+                STORED.get(row["file"], f"`{row['file']}.tflite`"),
+                f"{row['accuracy']:.1%}",
+                f"{row['sparsity']:.1%}",
+                f"{row['bytes']:,}",
+                f"{row['gzip_bytes']:,}",
+                f"{row['median_ms']:.3f} ({row['p95_ms']:.3f})",
+                f"{row['speedup']:.2f}×",
+            ]
+            for row in content["rows"]
+        ],
+    )
+
+
+@figures
+def block_sparse_dense() -> str:
+    return markdown(
+        ["zeros", "sparsity", "bytes", "median, ms", "speed-up"],
+        [
+            [
+                row["what"],
+                f"{row['sparsity']:.0%}".replace("%", " %"),
+                f"{row['bytes']:,}",
+                f"{row['median_ms']:.3f}",
+                f"{row['speedup']:.2f}",
+            ]
+            for row in result("block_sparse_dense")["results"]
+        ],
+    )
+
+
+@figures
+def fewer_filters() -> str:
+    rows = result("edge")["widths"]
+    lines = []
+    for network, name in NAMES.items():
+        cells = []
+        for width in (0.5, 0.25):
+            float32, int8 = (one(rows, network=network, width=width, stored=s) for s in ("float32", "int8"))
+            whole = one(rows, network=network, width=1.0, stored="float32")
+            cells += [f"{whole['macs'] / float32['macs']:.1f}×"]
+            cells += [f"{float32['speed_up']:.1f}×", f"{int8['speed_up']:.1f}×"]
+        lines.append([name, *cells])
+    headers = [
+        "", "width 0.5: fewer MACs", "faster, float", "faster, int8", "width 0.25: fewer MACs", "faster, float",
+        "faster, int8",
+    ]  # fmt: skip
+    zeros = [row["speed_up"] for row in result("edge")["zeros"]]
+    return (
+        "Fewer filters, on the other hand, arrive as time. MobileNets of 96 × 96 and a VGG-16 of 32 × 32, float and "
+        "int8, one thread of an AMD EPYC ([all of it](docs/benchmarks.md#edge), `python benchmarks/edge.py`); zeros "
+        f"bring {min(zeros):.2f}–{max(zeros):.2f}× there at any sparsity, as it has AVX:\n\n{markdown(headers, lines)}"
+    )
+
+
+@figures
+def int8_speed() -> str:
+    rows = [row for row in result("edge")["widths"] if row["width"] == 1.0]
+    told = []
+    for network, name in NAMES.items():
+        float32, int8 = (one(rows, network=network, stored=stored) for stored in ("float32", "int8"))
+        told.append(f"{name} {float32['median_ms'] / int8['median_ms']:.1f}×")
+    return (
+        f"int8 beside float32, the same network, on one thread of a CPU with AVX-512 VNNI: {', '.join(told)} as fast."
+    )
+
+
+@figures
+def arm64() -> str:
+    rows = result("arm64")["results"]
+    wrong, failed = (sum(row["seen"] == seen for row in rows) for seen in ("wrong", "fails"))
+    if not all(row["agrees"] for row in rows):
+        raise LookupError("lint did not foretell every variant: the text says it did")
+    return (
+        f"Of {len(rows)} small networks that differ in one thing, the ARM package of ai-edge-litert 2.3.0 gets "
+        f"{wrong} wrong and can't load {failed} (`python benchmarks/arm64.py`, [all of "
+        "them](docs/benchmarks.md#arm64)); `lint` foretells every one, and `to_tflite(model, path, sparse=True)` "
+        "refuses them and says how to mend them. A PC with AVX never uses these kernels, so no test there can see it."
+    )

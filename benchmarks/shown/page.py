@@ -1,0 +1,139 @@
+"""The page of all benchmarks: what each asks, its command, its tables, and what it does not claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from figures import FOLDER
+
+RESULTS = FOLDER / "results"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One benchmark on the page.
+
+    Attributes:
+        name: Of its result, `results/<name>.json` and `.md`.
+        title: What it is about.
+        command: What makes it again.
+        limits: What it does not say.
+        picture: Whether there is a PNG beside the table.
+    """
+
+    name: str
+    title: str
+    command: str
+    limits: str
+    picture: bool = False
+
+
+ENTRIES = (
+    Entry(
+        "resnet_cifar10", "ResNets with fewer multiply-accumulates", "resnet_cifar10.py --data-dir …",
+        "Two networks, one data set of small images, 1,228 of them to test on: differences of less than 1.5 points "
+        "may be chance. Multiply-accumulates, not time.", picture=True,
+    ),
+    Entry(
+        "resnet_cifar10_torch_pruning", "The same networks with Torch-Pruning",
+        "resnet_cifar10_torch_pruning.py --data-dir … --torch-python …",
+        "Torch-Pruning's settings are judged on the test images and the best is shown, which favours it. It has no "
+        "refit; it is made to be followed by training, and the training here is short and on few images.",
+    ),
+    Entry(
+        "factorization", "Factorised layers: accuracy and latency, form by form", "factorization.py --data-dir …",
+        "Latency of one thread of this machine. Where a cell is empty, nothing was measured.",
+    ),
+    Entry(
+        "filter_latency", "How much of fewer multiply-accumulates arrives as time", "filter_latency.py",
+        "Random weights: accuracy is no subject. One thread, float, this machine.",
+    ),
+    Entry(
+        "edge", "Zeros and fewer filters on the interpreter", "edge.py",
+        "No phone: this machine has AVX, where sparse convolutions can't engage. The last column is what others "
+        "measured with XNNPACK's kernels for 128-bit vectors, and no promise.",
+    ),
+    Entry(
+        "arm64", "What the linter foretells of the ARM runtime", "arm64.py --sysroot …",
+        "Under an emulator: whether files load and are right, not how fast they are.",
+    ),
+    Entry(
+        "lint_applications", "What the linter says of stock networks", "lint_applications.py",
+        "Nothing is run on a phone.",
+    ),
+    Entry(
+        "block_sparse_dense", "Blocks of zeros in Dense layers", "block_sparse_dense.py",
+        "Random weights, one shape, one CPU with AVX-512.",
+    ),
+    Entry(
+        "fashion_mnist_filters", "Filters, single weights, and small networks from scratch", "fashion_mnist_filters.py",
+        "A small network, six epochs: what longer training would do is not known.",
+    ),
+    Entry(
+        "fashion_mnist_vs_tfmot", "Accuracy beside TFMOT", "fashion_mnist_vs_tfmot.py",
+        "The two are within each other's spread: neither is better here.",
+    ),
+    Entry("step_time", "Time of a training step, beside TFMOT", "step_time.py", "Small networks, on a CPU."),
+    Entry("mask_update", "Time of a mask update", "mask_update.py", "On a CPU."),
+    Entry(
+        "quantize_aware", "Training for int8 and 4-bit files", "quantize_aware.py", "Two small networks, 5,000 images.",
+    ),
+    Entry(
+        "criteria", "How well criteria rank what removal does", "criteria.py --data-dir …",
+        "Channels are removed one at a time; how they go together is not in it.",
+    ),
+    Entry("refit_cost", "Seconds and memory of a refit", "refit_cost.py --data-dir …", "One core."),
+    Entry(
+        "structured_dense", "Monarch and Kronecker against low rank", "structured_dense.py",
+        "Layers of one trained network.",
+    ),
+    Entry(
+        "programmable_training", "Teachers, gates and programmes", "programmable_training.py --data-dir …",
+        "Short trainings on few images.",
+    ),
+    Entry("search", "Strategies of search", "search.py --data-dir …", "Two small networks."),
+    Entry(
+        "partition", "Networks split over devices", "partition.py",
+        "Devices and links are emulated on one machine: processes, and sleeping for what is slower.",
+    ),
+    Entry(
+        "applications_oracle", "All of keras.applications, cut", "applications_oracle.py",
+        "Random weights: that what is cut computes the same, not that it is still accurate.",
+    ),
+    Entry("keras_hub_oracle", "Backbones of keras-hub, cut", "keras_hub_oracle.py", "Tiny ones with random weights."),
+    Entry("graph_scaling", "Large networks and deep chains", "graph_scaling.py", "Random weights."),
+    Entry("import_time", "Time of the import", "import_time.py", "Files that were read before are in memory."),
+)  # fmt: skip
+
+HEAD = """# Benchmarks
+
+Every table here was printed by a script in `benchmarks/`, which wrote its numbers as JSON at the same time; this page,
+README and the guides are made from these files, and a test fails if a figure in the text is another one. `--quick` runs
+each script in seconds to a few minutes; `make benchmarks` runs them all that way. Machine, versions and date stand
+under each table. Accuracies are top-1 in per cent, unless a table says otherwise; times are ratios, measured side by
+side.
+
+"""
+
+
+def page() -> str:
+    """Return the page in Markdown."""
+    known = {path.stem for path in RESULTS.glob("*.json") if not path.stem.endswith("_quick")}
+    entries = [entry for entry in ENTRIES if entry.name in known]
+    missing = known - {entry.name for entry in ENTRIES}
+    if missing:
+        raise LookupError(f"results without a place on the page: {sorted(missing)}")
+    entries = [entry for entry in entries if (RESULTS / f"{entry.name}.md").exists()]
+    contents = "\n".join(f"- [{entry.title}](#{entry.name})" for entry in entries)
+    return HEAD + contents + "\n\n" + "\n".join(section(entry) for entry in entries)
+
+
+def section(entry: Entry) -> str:
+    """Return a benchmark's section."""
+    path = RESULTS / f"{entry.name}.md"
+    lines = [f'<a id="{entry.name}"></a>', "", f"## {entry.title}", "", f"`python benchmarks/{entry.command}`", ""]
+    if entry.picture:
+        lines += [f"![{entry.title}](images/{entry.name}.png)", ""]
+    return "\n".join(
+        [*lines, path.read_text(encoding="utf-8").strip(), "", f"*What this does not say*: {entry.limits}", ""]
+    )

@@ -1,0 +1,76 @@
+"""tfprune beside its peers, each figure from a run of both on the same work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from common import markdown
+from figures import figures, result
+
+from shown.factors import prediction
+from shown.training import checkpoint, fashion, gain
+from shown.without_labels import FACTORS, FILTERS, RATIOS, certainty, resnet56, whole
+
+
+def torch_pruning(ratio: float) -> dict[str, Any]:
+    """Return the result of Torch-Pruning's setting that is best on the test images, in one shot."""
+    rows = result("resnet_cifar10_torch_pruning")["results"]
+    own = [r for r in rows if r["network"] == "resnet56_cifar10" and r["wanted"] == ratio and r.get("accuracy")]
+    reached = [r for r in own if r["ratio"] >= ratio - 0.005]
+    return dict(max(reached, key=lambda r: (r["accuracy"], len(r["tuned"]))))
+
+
+@figures
+def torch_pruning_by_ratio() -> str:
+    rows = []
+    for ratio in RATIOS:
+        factors, filters = (resnet56(method, ratio) for method in (FACTORS, FILTERS))
+        cells = [f"{factors['refitted']:.2f}", f"{filters['refitted']:.2f}", f"{torch_pruning(ratio)['accuracy']:.2f}"]
+        rows.append([f"{ratio:g}×", *cells])
+    headers = ["fewer multiply-accumulates", "tfprune, factors", "tfprune, filters", "Torch-Pruning, best setting"]
+    tested = result("resnet_cifar10")["tested"]
+    return (
+        f"{markdown(headers, rows)}\n\nPer cent of {tested:,} test images, whole {whole():.2f}, no training in either; "
+        "tfprune sees images without labels, and so refits what is left (`python benchmarks/resnet_cifar10.py`, "
+        "`resnet_cifar10_torch_pruning.py`, [all settings](docs/benchmarks.md#resnet_cifar10_torch_pruning))."
+    )
+
+
+@figures
+def peers() -> str:
+    half = torch_pruning(2.1)
+    count, typical, worst = prediction()
+    step = gain(1)
+    rows = [
+        ["works with", "Keras 3", "Keras 2 (`tf_keras`)", "PyTorch"],
+        [
+            f"ResNet-56 ({whole():.2f}), 2.1× fewer multiply-accumulates, no training: top-1",
+            f"**{resnet56(FACTORS, 2.1)['refitted']:.2f}**",
+            "–",
+            f"{half['accuracy']:.2f}",
+        ],
+        [
+            "the same, then ten epochs on 4,000 images",
+            f"**{resnet56(FACTORS, 2.1)['tuned'][9]:.2f}**",
+            "–",
+            f"{half['tuned'][9]:.2f}",
+        ],
+        ["single weights, Fashion-MNIST at 80 % sparsity", fashion(0.8, "tfprune"), fashion(0.8, "tfmot"), "–"],
+        ["a training step with a mask update ÷ a plain one", f"**{step[0]:.2f}**", f"{step[1]:.2f}", "–"],
+        ["a checkpoint in a training ÷ a plain one", "**1.00**", f"{checkpoint():.2f}", "–"],
+        [
+            "budget of measured latency",
+            f"yes: predicted to {typical:.1%} in the median, {worst:.1%} at worst of {count}",
+            "no",
+            "no",
+        ],
+        ["says beforehand whether a phone skips zeros, and where it computes wrong numbers", "yes", "no", "no"],
+        ["what comes out", "a plain, smaller `.keras` and `.tflite`", "the same size, with zeros", "a changed module"],
+    ]
+    table = markdown(["", "tfprune", "TFMOT 0.8", "Torch-Pruning 1.6"], rows)
+    return (
+        f"{table}\n\nA public ResNet-56 for CIFAR-10 with {result('resnet_cifar10')['tested']:,} test images "
+        f"(± {certainty():.1f} points), and networks on Fashion-MNIST. Each figure is from a run of both on the same "
+        "work; [every benchmark](docs/benchmarks.md) is on one page, with its command, its whole table and what it "
+        "does not say."
+    )

@@ -1,0 +1,128 @@
+"""What pruning costs and keeps while a network trains, beside TFMOT; criteria; training for int8."""
+
+from __future__ import annotations
+
+from statistics import mean, median
+
+from common import markdown
+from figures import figures, one, result
+
+from shown.filters import spread
+
+
+@figures
+def step_time() -> str:
+    networks = result("step_time")["results"]
+    rows = []
+    for name in networks["tfprune"]:
+        times = {library: networks[library][name]["times"] for library in ("tfprune", "tfmot")}
+        noise = ", ".join(f"{one(times[library], frequency=None)['step_ratio']:.2f}" for library in times)
+        for number, frequency in enumerate((100, 10, 1)):
+            ratios = [f"{one(times[library], frequency=frequency)['step_ratio']:.2f}" for library in times]
+            rows.append([f"{name} weights", f"{frequency} steps", *ratios, "" if number else noise])
+    table = markdown(["network", "masks updated every", "tfprune", "TFMOT", "plain against plain: the noise"], rows)
+    first = {
+        library: [network["first_step"]["first_step_ratio"] for network in networks[library].values()]
+        for library in ("tfprune", "tfmot")
+    }
+    files = [
+        network["checkpoint"]["pruned"]["file_bytes"] / network["checkpoint"]["plain"]["file_bytes"]
+        for network in networks["tfmot"].values()
+    ]
+    own = {network["checkpoint"]["pruned"]["variables"] - network["checkpoint"]["plain"]["variables"]
+           for network in networks["tfprune"].values()}  # fmt: skip
+    if own != {0}:
+        raise LookupError("tfprune's checkpoints hold variables of their own: the text says they don't")
+    return (
+        f"{table}\n\nThe first step takes {first['tfprune'][0]:.2f} and {first['tfprune'][1]:.2f} times as long as "
+        f"without pruning (TFMOT: {first['tfmot'][0]:.2f} and {first['tfmot'][1]:.2f}), and a checkpoint holds no "
+        f"variable more (TFMOT's is {files[0]:.2f} and {files[1]:.2f} times as large). An update at every step of a "
+        "network as small as these costs more than it should; the default is about 100 updates in a training."
+    )
+
+
+def fashion(sparsity: float, library: str) -> str:
+    """Return the accuracies at one sparsity."""
+    rows = result("fashion_mnist_vs_tfmot")["results"]
+    return spread([100 * r["accuracy"] for r in rows if (r["sparsity"], r["library"]) == (sparsity, library)])
+
+
+@figures
+def fashion_mnist_vs_tfmot() -> str:
+    return markdown(
+        ["sparsity", "tfprune", "TFMOT"],
+        [
+            [f"{100 * sparsity:.0f} %", fashion(sparsity, "tfprune"), fashion(sparsity, "tfmot")]
+            for sparsity in (0.0, 0.5, 0.8, 0.9, 0.95)
+        ],
+    )
+
+
+@figures
+def mask_update() -> str:
+    rows = result("mask_update")["results"]
+
+    def milliseconds(name: str) -> float:
+        return float(median(one(rows, name=name)["ms"]))
+
+    own = [milliseconds(f"update, weight, {rest}") for rest in
+           ("layer, ramping", "layer, dense", "global, ramping", "global, dense")]  # fmt: skip
+    imports = result("import_time")["results"]
+    seconds = [median(one(imports, statement=f"import {name}")["seconds"]) for name in ("tfprune", "tfprune.benchmark")]
+    return (
+        f"**One update of 655,360 weights** (`python benchmarks/mask_update.py`): {own[0]:.0f} ms in the middle of a "
+        f"ramp, {own[1]:.0f} ms at its beginning, {own[2]:.0f} and {own[3]:.0f} ms with scores compared across "
+        f"layers; `tf.sort` of the same weights alone takes {milliseconds('`tf.sort` of the magnitudes alone'):.0f} "
+        f"ms. **`import tfprune`**: {seconds[0]:.2f} s; `import tfprune.benchmark`: {seconds[1]:.2f} s, without "
+        "TensorFlow (`python benchmarks/import_time.py`)."
+    )
+
+
+@figures
+def criteria() -> str:
+    networks = result("criteria")["networks"]
+    small, resnet = (networks[name]["criteria"] for name in ("small_cnn on Fashion-MNIST", "ResNet-20 on CIFAR-10"))
+
+    def told(criterion: str, values: dict[str, dict[str, float]]) -> str:
+        return f"{values[criterion]['within']:.2f}"
+
+    return (
+        "How well their scores rank what removing each filter really does to the loss: "
+        f'{told("taylor_activation", small)} (`"taylor_activation"`), {told("obd", small)} (`"obd"`), '
+        f'{told("jacobian", small)} (`"jacobian"`, which needs no labels) for a network on Fashion-MNIST, '
+        f'{told("magnitude", small)} for `"magnitude"`; {told("jacobian", resnet)} (`"jacobian"`), '
+        f'{told("l2", resnet)} (`"l2"`), {told("magnitude", resnet)} (`"magnitude"`) for a public ResNet-20 '
+        "([all of them](docs/benchmarks.md#criteria), `python benchmarks/criteria.py --data-dir …`)."
+    )
+
+
+@figures
+def quantize_aware() -> str:
+    rows = result("quantize_aware")["results"]
+    ways = {
+        "float32": "float32",
+        "int8, calibrated after training": "int8_after",
+        "int8, trained for it": "int8_aware",
+        "4-bit weights, rounded after training": "bits4_after",
+        "4-bit weights, trained for it": "bits4_aware",
+    }
+    return markdown(
+        ["test accuracy, %", "plain", "depthwise-separable"],
+        [
+            [text, *(spread([100 * r[key] for r in rows if r["network"] == name]) for name in ("plain", "separable"))]
+            for text, key in ways.items()
+        ],
+    )
+
+
+def gain(frequency: int, name: str = "658 k") -> tuple[float, float]:
+    """Return how long a step takes, in parts of a plain one: tfprune's, and TFMOT's."""
+    networks = result("step_time")["results"]
+    own, other = (one(networks[library][name]["times"], frequency=frequency) for library in ("tfprune", "tfmot"))
+    return own["step_ratio"], other["step_ratio"]
+
+
+def checkpoint() -> float:
+    """Return how many times as large TFMOT's checkpoints are while it prunes, the mean of two networks."""
+    networks = result("step_time")["results"]["tfmot"].values()
+    return mean(n["checkpoint"]["pruned"]["file_bytes"] / n["checkpoint"]["plain"]["file_bytes"] for n in networks)

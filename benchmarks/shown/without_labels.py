@@ -1,0 +1,84 @@
+"""Networks made smaller with images that have no labels: ResNet-56, by ratio and method."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from common import markdown
+from figures import figures, one, result
+
+FACTORS = "layers factorised, mixed forms"
+FILTERS = "obs, greedy"
+SMALLEST = "L1, same part of each group"
+RATIOS = (1.5, 2.1, 2.57, 4.0)
+
+
+def resnet56(method: str, ratio: float) -> dict[str, Any]:
+    """Return one result of ResNet-56."""
+    return one(result("resnet_cifar10")["results"], network="resnet56_cifar10", method=method, wanted=ratio, seed=0)
+
+
+def whole() -> float:
+    """Return the accuracy of the whole ResNet-56, in per cent."""
+    return float(result("resnet_cifar10")["dense"]["resnet56_cifar10"])
+
+
+def certainty() -> float:
+    """Return how many points its accuracies may be off, with a probability of 95 %, as test images are so many."""
+    right = whole() / 100
+    return float(196 * (right * (1 - right) / result("resnet_cifar10")["tested"]) ** 0.5)
+
+
+@figures
+def resnet56_by_ratio() -> str:
+    rows = []
+    for ratio in RATIOS:
+        factors, filters, smallest = (resnet56(method, ratio) for method in (FACTORS, FILTERS, SMALLEST))
+        best = max(factors["refitted"], filters["refitted"])
+        values = (factors["refitted"], filters["refitted"], filters["cut"], smallest["refitted"], smallest["cut"])
+        cells = [f"**{value:.2f}**" if value == best else f"{value:.2f}" for value in values]
+        rows.append([f"{ratio:g}×", *cells])
+    content = result("resnet_cifar10")
+    table = markdown(
+        [
+            "fewer multiply-accumulates", "layers factorised", "filters removed", "not refitted",
+            "smallest filters (L1), refitted", "smallest filters (L1)",
+        ],
+        rows,
+    )  # fmt: skip
+    return (
+        f"A public ResNet-56 for CIFAR-10, {whole():.2f} % whole, {content['samples']:,} images without labels, "
+        f"tested on {content['tested']:,} others (± {certainty():.1f} points; `python benchmarks/resnet_cifar10.py "
+        f"--data-dir …`):\n\n{table}"
+    )
+
+
+@figures
+def resnet56_fine_tuned() -> str:
+    methods = {
+        "layers factorised": FACTORS,
+        "the Jacobian by measured error": "Jacobian, greedy by measured error",
+        "the default for filters": FILTERS,
+        "the smallest filters (L1) with the same part of each group": SMALLEST,
+    }
+    told = []
+    for text, method in methods.items():
+        values = [resnet56(method, ratio)["tuned"][9] for ratio in (2.1, 2.57)]
+        told.append(f"{text} {values[0]:.2f} and {values[1]:.2f}")
+    return (
+        "Trained for ten epochs on 4,000 images with labels, each from where its refit had left it, at 2.1× and 2.57×: "
+        f"{', '.join(told)}. So few labels help those most that have lost most, and cost a network that has lost "
+        "nothing half a point."
+    )
+
+
+@figures
+def refit_cost() -> str:
+    rows = result("refit_cost")["results"]
+    resnet, mobilenet = (one(rows, name=name) for name in ("resnet56_cifar10", "MobileNetV2"))
+    times = [row["plan_seconds"] + row["refit_seconds"] for row in (resnet, mobilenet)]
+    return (
+        f"Filters take {times[0]:.0f} s with 512 images for this network, and {times[1]:.0f} s and "
+        f"{mobilenet['memory'] / 1000:.1f} GB at most for MobileNetV2 with 512 images of 224 × 224, on one core "
+        "(`python benchmarks/refit_cost.py --data-dir …`)."
+    )
