@@ -40,8 +40,17 @@ for number, path, mode in ((0, os.devnull, os.O_RDONLY), (1, job["out"], os.O_WR
 os.chdir(job["cwd"])
 os.environ.clear()
 os.environ.update(job["env"])
-sys.argv = ["tfprune", *job["arguments"]]
-app.main()
+sys.argv = [job["script"] or "tfprune", *job["arguments"]]
+if not job["script"]:
+    app.main()
+    sys.exit()
+import dataclasses, runpy
+whole = tfprune.datasets.fashion_mnist_small()
+few = dataclasses.replace(whole, **{name: getattr(whole, name)[:size] for name, size in (
+    ("x_train", 384), ("y_train", 384), ("x_test", 128), ("y_test", 128))})
+tfprune.datasets.fashion_mnist_small = lambda: few
+sys.path[0] = os.path.dirname(job["script"])
+runpy.run_path(job["script"], run_name="__main__")
 """
 
 COLD = "from tfprune.cli import main; main()"
@@ -63,8 +72,10 @@ class Warm:
             raise subprocess.TimeoutExpired("tfprune", timeout)
         return json.loads(line)
 
-    def run(self, arguments: list[str], cwd: Path, env: dict[str, str], timeout: float) -> subprocess.CompletedProcess:
-        """Run the command."""
+    def run(
+        self, arguments: list[str], cwd: Path, env: dict[str, str], timeout: float, script: Path | None = None
+    ) -> subprocess.CompletedProcess:
+        """Run the command, or a script, with few images."""
         if self.process is None:
             settings = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
             self.process = subprocess.Popen(
@@ -77,6 +88,7 @@ class Warm:
             out.touch()
             err.touch()
             job = {"arguments": arguments, "cwd": str(cwd), "env": env, "out": str(out), "err": str(err)}
+            job["script"] = None if script is None else str(script)
             self.process.stdin.write(f"{json.dumps(job)}\n")
             self.process.stdin.flush()
             code = self.answer(timeout)["code"]
@@ -112,3 +124,17 @@ def tfprune_command(
         return WARM.run(words, folder, environment, timeout)
     program = [sys.executable, "-c", COLD, *words]
     return subprocess.run(program, capture_output=True, text=True, cwd=folder, env=environment, timeout=timeout)
+
+
+def example(folder: Path, path: Path, *arguments: object, timeout: float = 300) -> subprocess.CompletedProcess:
+    """Run a script with arguments in a folder, quickly, and with a few images of Fashion-MNIST.
+
+    Args:
+        folder: Where it runs.
+        path: The script.
+        *arguments: What follows its name.
+        timeout: Seconds it may take.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "TFPRUNE_QUICK": "1"}
+    environment["TFPRUNE_CACHE"] = str(folder / "cache")
+    return WARM.run([*map(str, arguments)], folder, environment, timeout, path)

@@ -261,3 +261,29 @@ def test_sensitivity_spares_the_layer_that_can_not_bear_it():
 def test_sensitivity_needs_data():
     with pytest.raises(InputError, match="needs data, without labels"):
         tfprune.prune(small_model(), 0.5, scope="sensitivity")
+
+
+def gan(built):
+    class Gan(keras.Model):
+        def __init__(self):
+            super().__init__(name="gan")
+            self.generator = keras.Sequential([layers.Dense(8), layers.Dense(8, name="middle"), layers.Dense(8)])
+            self.critic = keras.Sequential([layers.Dense(8), layers.Dense(1)])
+            self.generator.build((None, 4))
+            if built:
+                self.critic.build((None, 8))
+
+    return Gan()
+
+
+def test_a_model_that_was_never_called_has_weights_if_all_its_parts_were_built():
+    model = gan(built=True)
+    assert not model.built
+    targets, _ = chosen(model, layers=[model.generator])
+    assert len(targets) == 3
+
+
+def test_a_model_with_a_part_that_was_not_built_is_refused():
+    model = gan(built=False)
+    with pytest.raises(InputError, match="'gan' has no weights yet; build it first"):
+        chosen(model, layers=[model.generator])

@@ -1,0 +1,58 @@
+"""Every example runs, with few images and short trainings; notebooks have the code of their scripts."""
+
+import ast
+import json
+import sys
+
+import pytest
+from support import ROOT
+from warm import example
+
+sys.path.insert(0, str(ROOT / "examples"))
+import notebooks
+
+FOLDER = ROOT / "examples"
+ARGUMENTS = {
+    "for_phones_and_microcontrollers": ["--epochs", 1],
+    "report": ["--epochs", 2],
+    "understand": ["--epochs", 2],
+}
+WHOLE_DATA = {"fashion_mnist"}
+SCRIPTS = [path for path in sorted(FOLDER.glob("*.py")) if path.stem not in {"notebooks", *WHOLE_DATA}]
+SAYS = {
+    "audio": "int8, as on the device",
+    "custom_training_loop": "80.0% of the weights are zero",
+    "gan": "sparse: ",
+    "quickstart": "pped",
+    "segmentation": "Speed-up of",
+    "subclassed": "Functional with",
+    "text": "taught by the whole network",
+    "transfer_learning": "2 models",
+}
+"""What some of them say at the end."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_example_runs(path, tmp_path):
+    done = example(tmp_path, path, *ARGUMENTS.get(path.stem, []))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert SAYS.get(path.stem, "%") in done.stdout
+
+
+@pytest.mark.parametrize("path", notebooks.CELLS, ids=lambda path: path.stem)
+def test_notebook_has_the_code_of_its_script_and_was_run(path):
+    notebook = json.loads((notebooks.NOTEBOOKS / f"{path.stem}.ipynb").read_text(encoding="utf-8"))
+    fresh = json.loads(notebooks.notebook_of(path))
+    sources = [[(cell["cell_type"], "".join(cell["source"])) for cell in one["cells"]] for one in (notebook, fresh)]
+    assert sources[0] == sources[1], f"run: python examples/notebooks.py {path.stem}"
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    assert any(cell["outputs"] for cell in code)
+    assert not any(output["output_type"] == "error" for cell in code for output in cell["outputs"])
+
+
+@pytest.mark.parametrize("path", notebooks.CELLS, ids=lambda path: path.stem)
+def test_quick_runs_are_asked_for_in_one_way(path):
+    names = {node.id for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Name)}
+    assert "QUICK" in names
