@@ -8,7 +8,10 @@ from common import markdown
 from figures import ROOT, figures, one, result
 
 NAMES = {"mobilenet_v1": "MobileNet V1", "mobilenet_v2": "MobileNet V2", "vgg16": "VGG-16"}
-STORED = {"pruned_sparse": "`pruned_sparse.tflite` (float16)"}
+STORED = {
+    "halved": "`halved.tflite` (no labels, no training)",
+    "pruned_sparse": "`pruned_sparse.tflite` (float16)",
+}
 
 
 @figures

@@ -29,7 +29,7 @@ def demo(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train, prune, convert, compare and time a network on real images; under three minutes on two cores."""
+    """Train, halve, prune, convert, compare and time a network on real images; three minutes on two cores."""
     from tfprune.demo import run_demo
 
     verbose = 0 if as_json else 1 if sys.stdout.isatty() else 2
