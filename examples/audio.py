@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Audio: a network for a microcontroller
 #
-# A depthwise-separable network tells sounds apart by their spectrograms, is made to fit 32 kB of RAM, and comes out as
+# A depthwise-separable network tells sounds apart by their spectrograms, is made to fit 20 kB of RAM and 20 kB of flash, and comes out as
 # int8 with C++. The sounds are synthesised, half a second each, in noise: they stand in for your recordings, and say
 # nothing of speech.
 
@@ -81,7 +81,7 @@ print(f"whole: {model.evaluate(x_test, y_test, verbose=0)[1]:.1%}")
 # No labels, no training.
 
 # %%
-fitted = tfprune.micro.fit_device(model, Budget(flash="32kB", ram="32kB"), data=x[:: max(1, len(x) // 512)])
+fitted = tfprune.micro.fit_device(model, Budget(flash="20kB", ram="20kB"), data=x[:: max(1, len(x) // 512)])
 folder = os.environ.get("TFPRUNE_OUT", ".")
 fitted.save(f"{folder}/sounds.tflite", overwrite=True)
 print(tfprune.micro.measure(f"{folder}/sounds.tflite"))

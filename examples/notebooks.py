@@ -49,7 +49,9 @@ def run(path: Path) -> None:
 
 
 def shown(output: dict) -> bool:
-    """Whether an output is one to keep: not what TensorFlow logs, nor bars of progress."""
+    """Whether an output is one to keep: not what TensorFlow logs, nor what `fit` returns."""
+    if output["output_type"] == "execute_result":
+        return not output["data"].get("text/plain", "").startswith("<keras.")
     return output["output_type"] != "stream" or output["name"] != "stderr"
 
 
