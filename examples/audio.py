@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Audio: a network for a microcontroller
 #
-# A depthwise-separable network tells sounds apart by their spectrograms, is made to fit 20 kB of RAM and 20 kB of flash, and comes out as
-# int8 with C++. The sounds are synthesised, half a second each, in noise: they stand in for your recordings, and say
-# nothing of speech.
+# A depthwise-separable network tells sounds apart by their spectrograms, is made to fit 20 kB of RAM and 20 kB of
+# flash, and comes out as int8 with C++. The sounds are synthesised, half a second each, in noise: they stand in for
+# your recordings, and say nothing of speech.
 
 # %%
 import os

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
 from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
+from quick_fit import build_optimizers_first
 from support import ROOT
 
 
@@ -36,23 +36,10 @@ def no_autotune():
 
 @pytest.fixture(autouse=True, scope="session")
 def optimizers_before_steps():
-    """Build optimizers before Keras' own training step is traced: it is traced twice if they are made in there.
-
-    Processes of their own, and models with a training step of their own, do it as users' do.
-    """
-    original = TensorFlowTrainer.make_train_function
-
-    def make(self, force=False):
-        optimizer = getattr(self, "optimizer", None)
-        own = type(self).train_step is not TensorFlowTrainer.train_step
-        if optimizer is not None and self.built and not own and not optimizer.built and self.trainable_variables:
-            with self.distribute_strategy.scope():
-                optimizer.build(self.trainable_variables)
-        return original(self, force)
-
-    TensorFlowTrainer.make_train_function = make
+    """Trace each training step once; processes of their own do as users' do."""
+    build_optimizers_first()
     yield
-    TensorFlowTrainer.make_train_function = original
+    build_optimizers_first(False)
 
 
 @pytest.fixture(autouse=True)

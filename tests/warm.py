@@ -57,6 +57,9 @@ def times(_, files):
         _, positions, inputs, outputs, *_ = json.loads(key)
         yield key, COPIES * 1e-6 * float(numpy.prod(positions)) * inputs * outputs
 LatencyTable._run = times
+sys.path.append(os.path.join(job["root"], "tests"))
+from quick_fit import build_optimizers_first
+build_optimizers_first()
 sys.path[0] = os.path.dirname(job["script"])
 runpy.run_path(job["script"], run_name="__main__")
 """
@@ -96,6 +99,7 @@ class Warm:
             out.touch()
             err.touch()
             job = {"arguments": arguments, "cwd": str(cwd), "env": env, "out": str(out), "err": str(err)}
+            job["root"] = str(ROOT)
             job["script"] = None if script is None else str(script)
             self.process.stdin.write(f"{json.dumps(job)}\n")
             self.process.stdin.flush()
