@@ -1,0 +1,56 @@
+"""Strategies of search: how near they come to the optimum, how good their fronts are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from common import markdown
+from figures import figures, result
+
+from shown.filters import spread
+
+NETWORKS = {"fashion_cnn": "Fashion-MNIST", "resnet20_cifar10": "ResNet-20"}
+
+
+def strategies(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the names of the strategies, in order."""
+    return list(dict.fromkeys(row["strategy"] for row in rows))
+
+
+@figures
+def search_gaps() -> str:
+    content = result("search")
+    steps = ("10", "30", "100", "300")
+    lines = []
+    for name in strategies(content["gaps"]):
+        own = [row for row in content["gaps"] if row["strategy"] == name]
+        values = [[100 * row[step] for row in own if row[step] is not None] for step in steps]
+        lines.append([f"`{name}`", *(f"{sum(v) / len(v):.1f}" if v else "" for v in values)])
+    table = markdown(["strategy", *(f"after {step} plans" for step in steps)], lines)
+    return (
+        f"A network small enough that all its {len(content['exhaustive'])} plans were really made and refitted: by "
+        "how many per cent the best plan found is worse than the best there is, the mean of three seeds "
+        f"(`python benchmarks/search.py --data-dir …`):\n\n{table}"
+    )
+
+
+@figures
+def search_fronts() -> str:
+    content = result("search")
+    lines = []
+    for name in strategies(content["fronts"]):
+        cells = []
+        for network in NETWORKS:
+            own = [row for row in content["fronts"] if (row["strategy"], row["network"]) == (name, network)]
+            for plans in ("100", "1000"):
+                values = [row["volumes"][plans] for row in own if plans in row["volumes"]]
+                cells.append(spread(values) if values else "")
+            cells.append(spread([row["seconds"] for row in own]))
+        lines.append([f"`{name}`", *cells])
+    headers = ["strategy"]
+    for title in NETWORKS.values():
+        headers += [f"{title}: after 100 plans", "after 1,000", "seconds"]
+    return (
+        "A front of estimated error and latency, as the volume it encloses (larger is better; those that look for one "
+        f"network have no front to show), mean of three seeds ± standard deviation:\n\n{markdown(headers, lines)}"
+    )
