@@ -1,8 +1,8 @@
-# make demo: everything from a fresh clone to a benchmarked .tflite.   make test: all checks.
+# make demo: everything from a fresh clone to a benchmarked .tflite.   make test: all checks.   make docs: the site.
 PYTHON ?= python3
 VENV ?= .venv
-# processes that run tests, about 4 GB each
-WORKERS ?= 2
+# processes that run tests, up to 4 GB each; one more than cores, as they often wait for processes of their own
+WORKERS ?= 3
 BIN := $(VENV)/bin
 # processes that share the cores would only wait for each other's threads
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1

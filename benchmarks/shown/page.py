@@ -35,6 +35,10 @@ ENTRIES = (
         "may be chance. Multiply-accumulates, not time.", picture=True,
     ),
     Entry(
+        "vgg16", "VGG-16 with few of its parameters", "vgg16.py --data-dir …",
+        "Images that were compressed as JPEG: not to be set beside published figures. One training of the whole network.",
+    ),
+    Entry(
         "resnet_cifar10_torch_pruning", "The same networks with Torch-Pruning",
         "resnet_cifar10_torch_pruning.py --data-dir … --torch-python …",
         "Torch-Pruning's settings are judged on the test images and the best is shown, which favours it. It has no "
