@@ -36,7 +36,7 @@ ENTRIES = (
     ),
     Entry(
         "vgg16", "VGG-16 with few of its parameters", "vgg16.py --data-dir …",
-        "Images that were compressed as JPEG: not to be set beside published figures. One training of the whole network.",
+        "Images that were compressed as JPEG: not to be set beside published figures. One training of the whole.",
     ),
     Entry(
         "resnet_cifar10_torch_pruning", "The same networks with Torch-Pruning",
