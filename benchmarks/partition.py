@@ -150,13 +150,17 @@ def sizes_table(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = make_parser(__doc__)
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, help="measure these anew; by default all")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(measure(arguments.one, arguments.quick)))
         return
+    path = destination(arguments, "partition")
     content: dict[str, Any] = {"environment": environment(), "results": []}
-    for name in ("small",) if arguments.quick else NETWORKS:
+    if arguments.networks and path.exists() and not arguments.quick:
+        content["results"] = json.loads(path.read_text(encoding="utf-8"))["results"]
+    for name in ("small",) if arguments.quick else arguments.networks or NETWORKS:
         command = [
             sys.executable,
             str(FOLDER / "partition.py"),
@@ -167,13 +171,14 @@ def main() -> None:
         child = subprocess.run(command, capture_output=True, text=True, check=False, env=child_environment())
         if child.returncode:
             raise RuntimeError(f"{name}: {child.stderr[-2000:]}")
-        content["results"].append(json.loads(child.stdout.strip().splitlines()[-1]))
+        found = json.loads(child.stdout.strip().splitlines()[-1])
+        content["results"] = [one for one in content["results"] if one["name"] != name] + [found]
         print(f"{name} is done", flush=True)
     results = content["results"]
     trials = 40 if arguments.quick else TRIALS
     gap = f"How far what explorers found with {trials} trials is above the optimum:"
     tables = f"{sizes_table(results)}\n\n{plans_table(results)}\n\n{gap}\n\n{gaps_table(results)}"
-    report(destination(arguments, "partition"), content, tables)
+    report(path, content, tables)
 
 
 if __name__ == "__main__":
