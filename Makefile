@@ -13,7 +13,7 @@ demo: $(VENV)/.installed
 	$(BIN)/tfprune demo --overwrite
 
 test: $(VENV)/.installed-test check
-	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 30
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -80,8 +80,6 @@ def wrapped(text: str) -> str:
 @cache
 def load() -> None:
     """Import everything in `shown/`, so that it registers."""
-    if str(FOLDER) not in sys.path:
-        sys.path.insert(0, str(FOLDER))
     for path in sorted((FOLDER / "shown").glob("*.py")):
         if path.stem != "__init__":
             importlib.import_module(f"shown.{path.stem}")

@@ -19,6 +19,18 @@ from quick_fit import build_optimizers_first
 from support import ROOT
 
 
+def pytest_collection_modifyitems(items):
+    """Deal whole modules out, those with long tests first, so that no process has them left when others are done."""
+    modules = {}
+    for item in items:
+        modules.setdefault(item.path, []).append(item)
+    hands = [[] for _ in range(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))]
+    if len(hands) > 1:
+        for tests in sorted(modules.values(), key=lambda tests: -sum("slow" in test.keywords for test in tests)):
+            min(hands, key=len).extend(tests)
+        items[:] = [item for hand in hands for item in hand]
+
+
 @pytest.fixture(autouse=True, scope="session")
 def no_autotune():
     """Take autotuning out of the data of `fit`: TensorFlow 2.21 can hang for good when it frees such an iterator."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 from support import ROOT
 
@@ -24,3 +27,13 @@ def prose(text: str) -> str:
 def code(text: str, language: str) -> list[str]:
     """Return the code blocks of a language."""
     return [match["code"] for match in FENCE.finditer(text) if match["language"] == language]
+
+
+def modules_of(folder: str, *names: str) -> list[ModuleType]:
+    """Return modules of a folder of scripts, whose other names are not left to hide those of the tests."""
+    path = str(ROOT / folder)
+    sys.path.insert(0, path)
+    try:
+        return [importlib.import_module(name) for name in names]
+    finally:
+        sys.path.remove(path)

@@ -2,15 +2,13 @@
 
 import ast
 import json
-import sys
 
 import pytest
+from docs.pages import modules_of
 from support import ROOT
 from warm import example
 
-sys.path.insert(0, str(ROOT / "examples"))
-import notebooks
-
+(notebooks,) = modules_of("examples", "notebooks")
 FOLDER = ROOT / "examples"
 ARGUMENTS = {
     "for_phones_and_microcontrollers": ["--epochs", 1],

@@ -1,16 +1,13 @@
 """Every figure in README and docs is that of a JSON file which a benchmark wrote."""
 
 import re
-import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from docs.pages import PAGES, name_of, prose
+from docs.pages import PAGES, modules_of, name_of, prose
 from support import ROOT
 
-sys.path.insert(0, str(ROOT / "benchmarks"))
-import figures
-import pictures
+figures, pictures = modules_of("benchmarks", "figures", "pictures")
 
 GENERATED = {"docs/benchmarks.md"}
 MEASURED = re.compile(r"\d[\d,]*\.\d+ ?(?:%|×|ms\b|s\b|µs|points?\b|[kMG]B)|± ?\d|\d+ ?%(?! sparsity)|\d+(?:\.\d+)?×")
