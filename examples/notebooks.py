@@ -44,7 +44,7 @@ def run(path: Path) -> None:
                 del cell["outputs"]
         notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
         NOTEBOOKS.mkdir(exist_ok=True)
-        text = nbformat.writes(notebook).replace(folder, "/tmp/out")
+        text = nbformat.writes(notebook).replace(folder, "out")
         (NOTEBOOKS / made.name).write_text(text + "\n", encoding="utf-8")
 
 

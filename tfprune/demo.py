@@ -42,7 +42,7 @@ FILES: dict[str, dict[str, Any]] = {
 }
 """The files that are written, and how each is exported."""
 HALF = Budget(latency=0.5)
-HOW = "factorize(model, Budget(latency=0.5), data=images)"
+HOW = f"factorize(model, {HALF}, data=images)"
 IMAGES = 1024
 """How many images `halved` is made with; their labels are not looked at."""
 

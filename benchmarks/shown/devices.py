@@ -91,10 +91,11 @@ def int8_speed() -> str:
 def arm64() -> str:
     rows = result("arm64")["results"]
     wrong, failed = (sum(row["seen"] == seen for row in rows) for seen in ("wrong", "fails"))
+    litert = next(name for name in result("arm64")["packages"] if "litert" in name).replace("==", " ")
     if not all(row["agrees"] for row in rows):
         raise LookupError("lint did not foretell every variant: the text says it did")
     return (
-        f"Of {len(rows)} small networks that differ in one thing, the ARM package of ai-edge-litert 2.3.0 gets "
+        f"Of {len(rows)} small networks that differ in one thing, the ARM package of {litert} gets "
         f"{wrong} wrong and can't load {failed} (`python benchmarks/arm64.py`, [all of "
         "them](docs/benchmarks.md#arm64)); `lint` foretells every one, and `to_tflite(model, path, sparse=True)` "
         "refuses them and says how to mend them. A PC with AVX never uses these kernels, so no test there can see it."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statistics import mean, median
+from statistics import median
 
 from common import markdown
 from figures import figures, one, result
@@ -25,10 +25,7 @@ def step_time() -> str:
         library: [network["first_step"]["first_step_ratio"] for network in networks[library].values()]
         for library in ("tfprune", "tfmot")
     }
-    files = [
-        network["checkpoint"]["pruned"]["file_bytes"] / network["checkpoint"]["plain"]["file_bytes"]
-        for network in networks["tfmot"].values()
-    ]
+    files = checkpoints("tfmot")
     own = {network["checkpoint"]["pruned"]["variables"] - network["checkpoint"]["plain"]["variables"]
            for network in networks["tfprune"].values()}  # fmt: skip
     if own != {0}:
@@ -122,7 +119,7 @@ def gain(frequency: int, name: str = "658 k") -> tuple[float, float]:
     return own["step_ratio"], other["step_ratio"]
 
 
-def checkpoint() -> float:
-    """Return how many times as large TFMOT's checkpoints are while it prunes, the mean of two networks."""
-    networks = result("step_time")["results"]["tfmot"].values()
-    return mean(n["checkpoint"]["pruned"]["file_bytes"] / n["checkpoint"]["plain"]["file_bytes"] for n in networks)
+def checkpoints(library: str) -> list[float]:
+    """Return how many times as large a library's checkpoints are while it prunes, network by network."""
+    found = [network["checkpoint"] for network in result("step_time")["results"][library].values()]
+    return [files["pruned"]["file_bytes"] / files["plain"]["file_bytes"] for files in found]

@@ -11,6 +11,7 @@ import yaml
 from support import ROOT
 
 import tfprune
+from tfprune import criteria, strategies
 
 REFERENCE = sorted((ROOT / "docs" / "reference").glob("*.md"))
 NAMED = [
@@ -63,3 +64,18 @@ def test_site_builds_without_a_warning(tmp_path):
     page = (tmp_path / "site" / "reference" / "callbacks" / "index.html").read_text(encoding="utf-8")
     assert "PruneCallback" in page
     assert "GateCallback" in page
+
+
+@pytest.mark.parametrize(
+    ("guide", "heading", "registry", "told"),
+    [
+        ("search.md", "| strategy | |", strategies.strategies, "by {} strategies"),
+        ("while_training.md", "| | look at weights |", criteria.criteria, "{} criteria"),
+    ],
+)
+def test_readme_counts_what_a_guide_lists_and_the_package_has(guide, heading, registry, told):
+    text = (ROOT / "docs" / "guides" / guide).read_text(encoding="utf-8")
+    listed = re.findall(r'`"([\w]+)"`', text[text.index(heading) :].split("\n\n")[0])
+    assert len(listed) == len(set(listed))
+    assert set(listed) <= set(registry.names)
+    assert told.format(len(listed)) in (ROOT / "README.md").read_text(encoding="utf-8")
