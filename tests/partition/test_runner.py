@@ -107,7 +107,7 @@ def test_running_gives_the_outputs_and_times_beside_the_plan(saved, alive):
     text = str(result)
     assert "emulated" in text
     assert "fast: faster than this machine" in text
-    assert result.table().row_count == 8
+    assert result.table().row_count == 9
     assert json.loads(json.dumps(result.to_dict()))["expected_latency"] == pytest.approx(result.expected_latency)
 
 

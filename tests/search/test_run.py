@@ -113,6 +113,25 @@ def test_a_front_over_measured_latency_and_accuracy(trained):
     assert len(study.best_trials) >= 1
 
 
+def test_more_plans_climb_if_the_network_is_slower_than_estimated(trained, monkeypatch, capsys):
+    from tfprune.search.making import Maker
+
+    model, (x, _) = trained
+    made = []
+
+    def slower(self, network, precision):  # the first two are slower than any estimate, what climbs then is as it was
+        made.append(network)
+        return (0.9 if len(made) <= 2 else 0.6) * self.whole_latency
+
+    monkeypatch.setattr(Maker, "latency", slower)
+    options = {**QUICK, "climb": (2,), "verbose": 1}
+    found = run(model, x, Budget(latency=0.8), **options)
+    assert found.best.metrics["latency"] <= 0.8 * found.plans.whole.latency
+    refitted = [trial for trial in found.trials if trial.rung == "refit"]
+    assert len(refitted) > 3  # two that climbed first, the whole network, and more
+    assert "no plan is within the budget on refit: latency was" in capsys.readouterr().out
+
+
 def test_the_last_rung_trains(trained):
     model, (x, y) = trained
     found = run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import queue
 import signal
@@ -30,6 +31,9 @@ LAST_WORDS = 300
 START_SECONDS = 120.0
 """Python, NumPy and the interpreter, from a slow disk."""
 
+PIPE_BYTES = 1 << 20
+"""The most that Linux gives everybody."""
+
 
 class Row:
     """The processes; use it in a `with` block, which ends all of them whatever happens.
@@ -39,7 +43,7 @@ class Row:
 
     Args:
         settings: What each is told: `place`, `what` (a name for messages), `path`, `threads`, `speed`, `link`, `keep`
-            and `charged`.
+            and `charged`; `exit` if samples may leave there.
         timeout: Seconds to wait for a sample.
     """
 
@@ -64,6 +68,8 @@ class Row:
                 if self._processes:
                     source.close()  # the new process holds it
                 self._processes.append(process)
+                widen(process.stdin)
+                widen(process.stdout)
                 source = process.stdout
             threading.Thread(target=self._listen, daemon=True).start()
         except OSError as error:
@@ -167,3 +173,10 @@ class Row:
                         pipe.close()
         for said in self._said:
             said.close()
+
+
+def widen(pipe: Any) -> None:
+    """Let a pipe hold a whole tensor where the system allows that; else it is handed on in pieces of 64 kB."""
+    if pipe is not None and hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)

@@ -26,6 +26,9 @@ class StageRun:
             speed where it is faster than that or nothing is emulated.
         measured: Milliseconds here, the median over samples, with what is slept to emulate the device.
         speed: The speed of the device over this machine's.
+        reached: Part of the samples that came so far: 1 without exits.
+        left: Part of the samples that left by the exit behind it; None if there is no exit.
+        exit: Milliseconds of that exit's head here, the median.
     """
 
     number: int
@@ -34,6 +37,9 @@ class StageRun:
     expected: float
     measured: float
     speed: float
+    reached: float = 1.0
+    left: float | None = None
+    exit: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class LinkRun:
         bytes: Bytes for a sample.
         planned: Milliseconds by the plan.
         measured: Milliseconds here, the median over samples: a pipe, with what is slept to emulate the link.
+        reached: Part of the samples that it carried: 1 without exits.
     """
 
     source: str
@@ -53,6 +60,7 @@ class LinkRun:
     bytes: int
     planned: float
     measured: float
+    reached: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -61,15 +69,23 @@ class RunResult:
 
     Args:
         model: Name of the model.
-        outputs: What the network makes of the samples, in the structure in which it returns it.
+        outputs: What the network makes of the samples, in the structure in which it returns it; of a sample that left
+            by an exit, the probabilities that the exit gives.
         stages: What stages took.
         links: What links took.
-        latency: Milliseconds for one sample from its input to its output, when samples go one by one; the median.
-        planned_latency: The same by the plan.
+        latency: Milliseconds for one sample from its input to its output, when samples go one by one; the median. Of
+            samples that leave behind different stages, the median of each kind, weighted by how many they are.
+        planned_latency: The same by the plan, when no sample leaves early.
+        expected_latency: The same by the plan, with what can be emulated here, what handing on takes here, and as many
+            leaving early as did.
+        handing: Milliseconds of that for handing a sample on from process to process here, the median.
         throughput: Samples per second of the pipeline; None if it was not run as one.
-        planned_throughput: The same by the plan.
+        planned_throughput: The same by the plan, when no sample leaves early.
+        expected_throughput: The same by the plan, with what can be emulated here, as many leaving early as did, and a
+            core for each stage.
         samples: How many samples were run.
         emulated: Whether the plan's devices and links were emulated by sleeping.
+        left: For each sample, the number of the stage behind which it left by an exit; 0 if it went to the end.
     """
 
     model: str
@@ -78,40 +94,37 @@ class RunResult:
     links: tuple[LinkRun, ...]
     latency: float
     planned_latency: float
+    expected_latency: float
+    handing: float
     throughput: float | None
     planned_throughput: float
+    expected_throughput: float
     samples: int
     emulated: bool
-
-    @property
-    def expected_latency(self) -> float:
-        """Milliseconds for one sample by the plan with what can be emulated here."""
-        return sum(one.expected for one in self.stages) + (
-            sum(one.planned for one in self.links) if self.emulated else 0
-        )
-
-    @property
-    def expected_throughput(self) -> float:
-        """Samples per second by the plan with what can be emulated here, with a core for each stage."""
-        times = [one.expected for one in self.stages]
-        times += [one.planned for one in self.links] if self.emulated else []
-        return 1000 / max(*times, 1e-9)
+    left: tuple[int, ...] = ()
 
     @property
     def notes(self) -> list[str]:
         """What a reader of the figures should know."""
-        if not self.emulated:
-            return ["not emulated: all stages ran as fast as this machine does, connected by pipes"]
-        fast = [one.device for one in self.stages if one.speed > 1]
+        fast = [one.device for one in self.stages if one.speed > 1 and self.emulated]
         found = ["emulated: devices slower than this machine and links were imitated by sleeping"]
+        if not self.emulated:
+            found = ["not emulated: all stages ran as fast as this machine does, connected by pipes"]
+        exits = [
+            f"{one.left:.1%} behind stage {one.number} ({duration(one.exit)} for its head)"
+            for one in self.stages
+            if one.left is not None
+        ]
+        if exits:
+            found.append(f"samples left by exits: {', '.join(exits)}")
         if fast:
             found.append(f"{', '.join(fast)}: faster than this machine, which can't be emulated; run at its speed")
         return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values, ready for JSON; without the outputs."""
-        names = ("model", "latency", "planned_latency", "expected_latency", "throughput", "planned_throughput",
-                 "expected_throughput", "samples", "emulated", "notes")  # fmt: skip
+        names = ("model", "latency", "planned_latency", "expected_latency", "handing", "throughput",
+                 "planned_throughput", "expected_throughput", "samples", "emulated", "left", "notes")  # fmt: skip
         found = {name: getattr(self, name) for name in names}
         return {**found, "stages": [asdict(x) for x in self.stages], "links": [asdict(x) for x in self.links]}
 
@@ -129,6 +142,7 @@ class RunResult:
                 Text(f"{link.source} -> {link.target}"), readable(link.bytes), duration(link.planned), expected,
                 duration(link.measured),
             )  # fmt: skip
+        table.add_row("handing on between processes", "", "", duration(self.handing), "")
         table.add_row(
             "one sample", "", *map(duration, (self.planned_latency, self.expected_latency, self.latency))
         )  # fmt: skip

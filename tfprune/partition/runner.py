@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from tfprune.numbers import is_integer, is_real
 from tfprune.partition.amounts import bandwidth_of, delay_of
 from tfprune.partition.manifest import read_manifest
 from tfprune.partition.row import Row
-from tfprune.partition.run_result import LinkRun, RunResult, StageRun
+from tfprune.partition.run_result import RunResult
+from tfprune.partition.run_summary import Alone, result_of
 
 __all__ = ["run_stages"]
 
@@ -31,6 +32,7 @@ def run_stages(
     pipelined: bool = True,
     repeats: int = 1,
     emulate: bool = True,
+    exits: bool = True,
     threads: int = 1,
     timeout: float = 60.0,
 ) -> RunResult:
@@ -38,6 +40,13 @@ def run_stages(
 
     There is a process for each device, up to the last that does something; each sends on what later stages need. They
     share this machine, so that a pipeline is faster than one process only as far as there are cores.
+
+    Handing a sample on from process to process takes time too, which no plan knows of. It is measured beside each
+    sample that goes alone, by one whose tensors are handed on without anything being computed, and counted in what is
+    expected here.
+
+    Where the folder has exits (`EarlyExits.save`), samples that a head is sure of leave there: later stages and links
+    do nothing for them, and the probabilities that the head gives are their outputs.
 
     With `emulate`, a device slower than this machine (speed below 1) sleeps for the rest of its time, and each link
     sleeps for its delay and for its bytes over its bandwidth. A device that is faster can't be emulated: it runs as
@@ -50,6 +59,7 @@ def run_stages(
             the one before it is done. A few samples go one by one in any case, to measure what one takes.
         repeats: How often all samples are run.
         emulate: Whether to take the times of the plan's devices and links.
+        exits: Whether samples leave by the exits that the folder has.
         threads: Threads of each interpreter.
         timeout: Seconds to wait for a sample, beyond what is emulated.
 
@@ -68,7 +78,7 @@ def run_stages(
         raise InputError(f"timeout is {timeout!r}; give seconds above 0.")
     arrays = named_inputs(manifest, inputs)
     count = len(next(iter(arrays.values())))
-    settings = settings_of(manifest, Path(folder), threads=threads, emulate=emulate)
+    settings = settings_of(manifest, Path(folder), threads=threads, emulate=emulate, exits=exits)
     extra = emulated_seconds(manifest) if emulate else 0.0
 
     def sample(number: int) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -78,19 +88,25 @@ def run_stages(
 
     total = count * repeats
     outputs: list[dict[str, NDArray[Any]]] = []
-    alone: list[dict[str, Any]] = []
+    left: list[int] = []
+    alone: list[Alone] = []
     seconds = None
     with Row(settings, timeout) as row:
         row.send(*sample(0))
         row.receive(extra)  # the first has to start everything
         for number in range(min(total, ALONE) if pipelined else total):
+            header, given = sample(number)
+            idle_begin = time.perf_counter_ns()
+            row.send({**header, "idle": True}, given)
+            idle = row.receive(extra)[0]
             begin = time.perf_counter_ns()
-            row.send(*sample(number))
+            row.send(header, given)
             header, made = row.receive(extra)
-            alone.append({**header, "took": header["arrived"] - begin})
+            alone.append(Alone(header, begin, idle, idle_begin))
             outputs += [made] if number < count else []
+            left += [header.get("left", 0)] if number < count else []
         if pipelined:
-            outputs = []
+            outputs, left = [], []
             row.send_all(sample(number) for number in range(total))
             begin = time.perf_counter_ns()
             arrived = []
@@ -98,13 +114,16 @@ def run_stages(
                 header, made = row.receive(extra)
                 arrived.append(header["arrived"])
                 outputs += [made] if number < count else []
+                left += [header.get("left", 0)] if number < count else []
             between = arrived[-1] - arrived[0]
             seconds = between / 1e9 / (total - 1) if total > 1 else (arrived[0] - begin) / 1e9
     made_outputs = packed(manifest["outputs"], outputs)
-    return result_of(manifest, made_outputs, alone, seconds, total, emulate=emulate)
+    return result_of(manifest, made_outputs, left, alone, seconds, total, emulate=emulate)
 
 
-def settings_of(manifest: Mapping[str, Any], folder: Path, *, threads: int, emulate: bool) -> list[dict[str, Any]]:
+def settings_of(
+    manifest: Mapping[str, Any], folder: Path, *, threads: int, emulate: bool, exits: bool
+) -> list[dict[str, Any]]:
     """Return what the process of each device has to know."""
     plan = manifest["plan"]
     devices, links = plan["devices"]["devices"], plan["devices"]["links"]
@@ -113,6 +132,13 @@ def settings_of(manifest: Mapping[str, Any], folder: Path, *, threads: int, emul
     missing = [one["number"] for one in manifest["stages"] if not one.get("tflite")]
     if missing:
         raise InputError(f"Stage {missing[0]} in {folder} has no .tflite file; save the stages with tflite=True.")
+    heads = {place_of[one["stage"]]: one for one in (manifest.get("exits") or ())} if exits else {}
+    headless = [one["stage"] for one in heads.values() if not one.get("tflite")]
+    if headless:
+        raise InputError(
+            f"The exit behind stage {headless[0]} in {folder} has no .tflite file; save the stages with tflite=True, "
+            "or run them with exits=False."
+        )
     found = []
     last = max(files)
     for place in range(last + 1):
@@ -125,6 +151,7 @@ def settings_of(manifest: Mapping[str, Any], folder: Path, *, threads: int, emul
                 charged += [tensor["name"]] if needed else []
         one = files.get(place)
         link = links[place] if emulate and place < last else None
+        head = heads.get(place)
         found.append(
             {
                 "place": place,
@@ -137,6 +164,10 @@ def settings_of(manifest: Mapping[str, Any], folder: Path, *, threads: int, emul
                 },
                 "keep": keep,
                 "charged": charged,
+                "exit": None if head is None else {
+                    "path": str((folder / head["tflite"]).resolve()), "stage": head["stage"],
+                    "confidence": head["confidence"], "output": manifest["outputs"],
+                },
             }
         )  # fmt: skip
     return found
@@ -193,42 +224,3 @@ def packed(structure: Any, outputs: Sequence[Mapping[str, NDArray[Any]]]) -> Any
     if isinstance(structure, list | tuple):
         return [packed(one, outputs) for one in structure]
     return np.concatenate([one[structure] for one in outputs])
-
-
-def result_of(
-    manifest: Mapping[str, Any],
-    outputs: Any,
-    alone: Sequence[Mapping[str, Any]],
-    seconds: float | None,
-    samples: int,
-    *,
-    emulate: bool,
-) -> RunResult:
-    """Return what was measured, beside what was planned."""
-    plan = manifest["plan"]
-    devices = plan["devices"]["devices"]
-    table = [{entry["place"]: entry for entry in one["times"]} for one in alone]
-    stages = []
-    for stage in plan["stages"]:
-        place, speed = stage["place"], devices[stage["place"]]["speed"]
-        here = stage["milliseconds"] * speed / (min(speed, 1.0) if emulate else 1.0)
-        took = [times[place]["compute"] / 1e6 for times in table]
-        stages.append(StageRun(stage["number"], stage["device"], stage["milliseconds"], here, median(took), speed))
-    links = []
-    for link in plan["links"]:
-        place = link["place"]
-        took = [(times[place + 1]["read"] - times[place]["send"]) / 1e6 for times in table if place + 1 in times]
-        if took:
-            links.append(
-                LinkRun(link["source"], link["target"], link["bytes"], link["milliseconds"], median(took))
-            )  # fmt: skip
-    return RunResult(
-        manifest["model"], outputs, tuple(stages), tuple(links), median([one["took"] / 1e6 for one in alone]),
-        plan["latency"], None if seconds is None else 1 / max(seconds, 1e-9), 1000 / max(plan["bottleneck"], 1e-9),
-        samples, emulate,
-    )  # fmt: skip
-
-
-def median(values: Sequence[float] | Iterator[float]) -> float:
-    """Return the median."""
-    return float(np.median(list(values)))

@@ -49,20 +49,61 @@ class Runner:
             self._model.use_signature()
             self._model.allocate({x.index: shape_for(x, None, 1) for x in self._model.inputs})
 
-    def __call__(self, known: Arrays) -> tuple[Arrays, int]:
-        """Return what it makes, and the nanoseconds of the interpreter, with what is slept."""
+    def __call__(self, known: Arrays, *, idle: bool = False) -> tuple[Arrays, int]:
+        """Return what it makes, and the nanoseconds of the interpreter, with what is slept.
+
+        Args:
+            known: The tensors that are known so far.
+            idle: Whether to do all but the computation: inputs are set, outputs are those of the last sample.
+        """
         if self._model is None:
             return {}, 0
         given = [(x, np.ascontiguousarray(encode(known[x.name], x))) for x in self._model.inputs]
         for tensor, values in given:
             self._model.set(tensor, values)
+        if idle:
+            return self._outputs(), 0
         begin, start = time.perf_counter_ns(), self._clock()
         self._model.invoke()
         if self._speed < 1.0:
             wanted = (self._clock() - start) / self._speed
             time.sleep(max(wanted - (time.perf_counter_ns() - begin), 0.0) / 1e9)
         took = time.perf_counter_ns() - begin
-        return {x.name: decode(self._model.get(x), x) for x in self._model.outputs}, took
+        return self._outputs(), took
+
+    def _outputs(self) -> Arrays:
+        return {} if self._model is None else {x.name: decode(self._model.get(x), x) for x in self._model.outputs}
+
+
+class Stage:
+    """What one device does with a sample: its stage, and then the exit behind that, if there is one.
+
+    Args:
+        settings: Of the process, as `tfprune.partition.row.Row` has them.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
+        self._runner = Runner(settings["path"], settings["threads"], settings["speed"])
+        self._exit = settings.get("exit")
+        self._head = None if self._exit is None else Runner(self._exit["path"], settings["threads"], settings["speed"])
+
+    def __call__(self, header: dict[str, Any], arrays: Arrays) -> Arrays:
+        """Return what goes on; the header gets what it took, and whether the sample leaves here."""
+        about = {"place": self._settings["place"], "read": header.pop("read"), "compute": 0, "exit": 0}
+        header["times"].append(about)
+        if "left" in header:
+            return arrays
+        idle = bool(header.get("idle"))
+        made, about["compute"] = self._runner(arrays, idle=idle)
+        arrays.update(made)
+        if self._head is not None and self._exit is not None and not idle:
+            found, about["exit"] = self._head(arrays)
+            scores = next(iter(found.values()))
+            if scores.max() >= self._exit["confidence"]:
+                header.update(left=self._exit["stage"], left_at=time.perf_counter_ns())
+                return {self._exit["output"]: scores}
+        return {name: arrays[name] for name in self._settings["keep"]}
 
 
 def main() -> None:
@@ -71,7 +112,7 @@ def main() -> None:
     source, target = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a runtime that prints must not get between the messages
     restrain()
-    runner = Runner(settings["path"], settings["threads"], settings["speed"])
+    stage = Stage(settings)
     coming: queue.Queue[Sample | None] = queue.Queue(1)
     going: queue.Queue[Sample | None] = queue.Queue(1)
     threading.Thread(target=read, args=(source, coming), daemon=True).start()
@@ -79,10 +120,7 @@ def main() -> None:
     sender.start()
     while (sample := coming.get()) is not None:
         header, arrays = sample
-        made, took = runner(arrays)
-        arrays.update(made)
-        header["times"].append({"place": settings["place"], "read": header.pop("read"), "compute": took})
-        going.put((header, {name: arrays[name] for name in settings["keep"]}))
+        going.put((header, stage(header, arrays)))
     going.put(None)
     sender.join()
     os._exit(0)
@@ -103,7 +141,7 @@ def send(target: BinaryIO, going: queue.Queue[Sample | None], settings: dict[str
         while (sample := going.get()) is not None:
             header, arrays = sample
             header["times"][-1]["send"] = time.perf_counter_ns()
-            if link is not None:
+            if link is not None and not header.get("idle") and "left" not in header:
                 size = sum(arrays[name].nbytes for name in settings["charged"])
                 time.sleep(link["seconds"] + size / link["rate"])
             write_message(target, header, arrays)

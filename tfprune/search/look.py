@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from tfprune.strategies.base import Exploration, Strategy, Values, visit
 from tfprune.strategies.space import Point
 
 __all__ = ["Look", "climb_to", "explore", "foretold"]
+
+CAUTION = (0.5, 0.8, 1.0)
+"""So often more plans climb if none is within the budget; estimates are corrected by this quantile of what they were
+wrong by."""
 
 
 class Look:
@@ -66,14 +70,49 @@ def explore(look: Look, strategy: Strategy, rung: str, trials: int, seed: int) -
 def climb_to(
     look: Look, below: str, rung: str, points: list[Point], count: int, tell: Callable[[str], None]
 ) -> list[Point]:
-    """Look at the best plans of a rung on the next one; return them."""
+    """Look at the best plans of a rung on the next one; return them.
+
+    If none of them is within the budget there (measured latencies can be above estimated ones), estimates are corrected
+    by what they were wrong by, and the best of the plans that still fit climb after them.
+    """
     trials = [look.known(below, point) for point in points]
     fitting = [trial for trial in trials if look.fits(trial)] or trials
     picked = [fitting[n].point for n in chosen([look.values(trial) for trial in fitting], count)]
     above = look(picked, rung)
+    for part in CAUTION:
+        made = [(look.known(below, trial.point), trial) for trial in above if trial.failed is None]
+        if not made or any(look.fits(trial) for trial in above):
+            break
+        wrong = {
+            name: float(
+                np.quantile([trial.metrics[name] / max(lower.metrics[name], 1e-12) for lower, trial in made], part)
+            )
+            for name in made[0][0].metrics
+            if name != "error" and all(name in trial.metrics for _, trial in made)
+        }
+        left = [trial for trial in trials if trial.point not in picked and within(look, trial, wrong)]
+        more = [left[n].point for n in chosen([look.values(trial) for trial in left], count)]
+        if not more:
+            break
+        tell(f"  no plan is within the budget on {rung}: {told(wrong)}; {len(more)} more climb")
+        picked += more
+        above += look(more, rung)
     value = foretold(look, below, rung)
     tell(f"  {below} -> {rung}: {len(above)} plans, rank correlation {'unknown' if value is None else f'{value:.2f}'}")
     return picked
+
+
+def within(look: Look, trial: Trial, wrong: Mapping[str, float]) -> bool:
+    """Whether a plan is within the budget when its estimates are corrected; none gets better by that."""
+    if trial.failed is not None:
+        return False
+    corrected = {name: value * max(wrong.get(name, 1.0), 1.0) for name, value in trial.metrics.items()}
+    return look.plans.met(corrected)
+
+
+def told(wrong: Mapping[str, float]) -> str:
+    """Return by how much estimates were too low."""
+    return ", ".join(f"{name} was {value - 1:.1%} above its estimate" for name, value in wrong.items() if value > 1)
 
 
 def foretold(look: Look, below: str, rung: str) -> float | None:
