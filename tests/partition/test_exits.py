@@ -6,9 +6,20 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from warm import tfprune_command
 
 from tfprune.errors import InputError
-from tfprune.partition import Device, Devices, Link, add_exits, load_exits, load_stages, partition, plan_partition
+from tfprune.partition import (
+    Device,
+    Devices,
+    Link,
+    add_exits,
+    load_exits,
+    load_stages,
+    partition,
+    plan_partition,
+    run_stages,
+)
 from tfprune.partition.exits import fit_head
 
 ROW = Devices([Device("camera", 0.5), Device("hub"), Device("server", 4)], Link("1MB/s", "5 ms"))
@@ -83,6 +94,69 @@ def test_they_are_saved_beside_the_stages(stages, tmp_path):
     for left, right in zip(exits(x), loaded(x), strict=True):
         np.testing.assert_array_equal(left, right)
     assert len(load_stages(tmp_path / "stages")) == 3
+
+
+def test_in_processes_the_same_samples_leave_and_the_rest_of_the_row_rests(stages, tmp_path):
+    exits = add_exits(stages, images(300, 1), confidence=0.8)
+    exits.save(tmp_path / "stages")
+    x, _ = images(60, 6)
+    classes, left = exits(x)
+    assert len(set(left)) == 3
+    for options in ({}, {"pipelined": False}):
+        result = run_stages(tmp_path / "stages", x, **options)
+        np.testing.assert_array_equal(result.left, np.where(left == 3, 0, left))
+        np.testing.assert_array_equal(result.outputs.argmax(axis=1), classes)
+        gone = left < 3
+        np.testing.assert_allclose(result.outputs[gone].sum(axis=1), 1, atol=1e-5)
+        assert [one.left for one in result.stages[:2]] == [np.mean(left == 1), np.mean(left == 2)]
+        assert [one.reached for one in result.stages] == [1, np.mean(left > 1), np.mean(left > 2)]
+        assert [one.reached for one in result.links] == [np.mean(left > 1), np.mean(left > 2)]
+        assert 0 < result.stages[0].exit < 50
+        assert "samples left by exits" in str(result)
+    without = run_stages(tmp_path / "stages", x[:5], exits=False)
+    assert without.left == (0,) * 5
+    assert without.stages[0].left is None
+    # Two links of 5 ms each: who leaves at once waits for neither.
+    assert result.expected_latency < without.expected_latency - 2
+    assert result.latency < without.latency - 2
+    (tmp_path / "bare").mkdir()
+    exits.save(tmp_path / "bare", overwrite=True, tflite=False)
+    with pytest.raises(InputError, match=r"has no \.tflite file"):
+        run_stages(tmp_path / "bare", x)
+
+
+def test_the_command_line_adds_them(stages, tmp_path):
+    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(8, 3), layers.GlobalAveragePooling2D(),
+                              layers.Dense(3)])  # fmt: skip
+    model.save(tmp_path / "model.keras")
+    x, y = images(80, 7)
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    (tmp_path / "devices.yaml").write_text(
+        "devices:\n- {name: a}\n- {name: b}\nlink: {bandwidth: 1MB/s, delay: 1 ms}\n"
+    )
+    command = [
+        "partition",
+        "model.keras",
+        "--devices",
+        "devices.yaml",
+        "--stages",
+        "2",
+        "--latency",
+        "macs",
+        "--exits",
+        "0.4",
+    ]
+    cache = {"TFPRUNE_CACHE": str(tmp_path)}
+    done = tfprune_command(tmp_path, *command, "--out", "out", "--run", "--data", "data.npz", "--json", **cache)
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = json.loads(done.stdout)["run"]
+    assert len(told["left"]) == 20
+    assert any("samples left by exits" in note for note in told["notes"])
+    assert (tmp_path / "out" / "exit_1.tflite").exists()
+    for arguments, said in (([], "give --data"), (["--data", "data.npz", "--exits", "2"], "probability in")):
+        done = tfprune_command(tmp_path, *command, "--dry-run", *arguments, **cache)
+        assert done.returncode == 2
+        assert said in done.stderr.splitlines()[-1]
 
 
 def test_what_can_not_be_used_is_said(stages):

@@ -46,7 +46,8 @@ def load_arrays(path: Path, *keys: str) -> list[NDArray[Any]]:
 
     Args:
         path: The file. Pickled objects in it are refused.
-        *keys: Names of the arrays; each may have alternatives, as in `"x|x_train"`.
+        *keys: Names of the arrays; each may have alternatives, as in `"x|x_train"`. Without one that ends in `?`, as in
+            `"y?"`, what is returned is shorter.
 
     Raises:
         InputError: If the file is missing or damaged, or lacks one of the arrays.
@@ -65,7 +66,9 @@ def load_arrays(path: Path, *keys: str) -> list[NDArray[Any]]:
         raise InputError(f"{path} can't be read as arrays: {first_sentence(error)}") from error
     found = []
     for key in keys:
-        name = next((name for name in key.split("|") if name in arrays), None)
+        name = next((name for name in key.rstrip("?").split("|") if name in arrays), None)
+        if name is None and key.endswith("?"):
+            continue
         if name is None:
             raise InputError(f"{path} has no array {key.replace('|', ' or ')}; it has {', '.join(arrays) or 'none'}.")
         if arrays[name].dtype.kind not in "fiub" or not arrays[name].size:

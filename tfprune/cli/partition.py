@@ -43,7 +43,14 @@ def partition(
     run: Annotated[
         bool, typer.Option("--run", help="Run the stages here, each in its own process, with devices emulated.")
     ] = False,
-    data: Annotated[Path | None, typer.Option(help="Samples for --run: .npz with x, or .npy; else made up.")] = None,
+    exits: Annotated[
+        float | None,
+        typer.Option(help="Add exits behind all stages but the last; a sample leaves if one is so sure of its class."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Samples for --run and --exits: .npz with x (and labels y for --exits), or .npy."),
+    ] = None,
     samples: Annotated[int, typer.Option(help="Samples that --run takes.")] = 20,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -57,14 +64,21 @@ def partition(
         check_folder(out, overwrite=overwrite)
     if samples < 1:
         raise InputError(f"--samples is {samples}; give a number from 1.")
-    if data is not None and not run:
-        raise InputError("--data are samples for --run; give that too.")
-    given = None if data is None else load_arrays(data, "x|x_train|images|arr_0")[0][:samples]
+    if data is not None and not run and exits is None:
+        raise InputError("--data are samples for --run and --exits; give one of these too.")
+    if exits is not None and data is None:
+        raise InputError(
+            "Exits are fitted to samples; give --data, an .npz file with x, and with labels y if there are."
+        )
+    if exits is not None and not 0 < exits <= 1:
+        raise InputError(f"--exits is {exits}; give a probability in (0, 1].")
+    given = None if data is None else load_arrays(data, "x|x_train|images|arr_0", "y|y_train|labels?")
     from tfprune.partition.devices import Devices
 
     row = Devices.load(devices)
     loaded = load_model(model)
     from tfprune.partition.amounts import counted
+    from tfprune.partition.exits import add_exits
     from tfprune.partition.planning import plan_partition
     from tfprune.partition.runner import run_stages
     from tfprune.partition.stages import partition as make_stages
@@ -81,12 +95,15 @@ def partition(
         print_json({"out": None, **plan.to_dict()}) if as_json else print("tfprune: nothing is written")
         return
     made = make_stages(loaded, plan)
+    written: Any = made
+    if exits is not None and given is not None:
+        written = add_exits(made, (given[0], given[1]) if len(given) > 1 else given[0], confidence=exits)
     result: Any = None
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "stages" if out is None else out
-        made.save(folder, overwrite=overwrite)
+        written.save(folder, overwrite=overwrite)
         if run:
-            result = run_stages(folder, sample_inputs(made, samples, seed) if given is None else given)
+            result = run_stages(folder, sample_inputs(made, samples, seed) if given is None else given[0][:samples])
     if as_json:
         told = None if result is None else result.to_dict()
         print_json({"out": None if out is None else str(out), **plan.to_dict(), "run": told})

@@ -167,7 +167,8 @@ def add_exits(
     Laskaridis et al., "SPINN: Synergistic Progressive Inference of Neural Networks over Device and Cloud", MobiCom
     2020.
 
-    `run_stages` runs the stages without their exits; `EarlyExits.evaluate` tells what the exits would save.
+    `EarlyExits.evaluate` tells what the exits save by the plan; `run_stages` runs stages with the exits that were saved
+    beside them.
 
     Args:
         stages: The stages of a network that classifies: one output (samples, classes).

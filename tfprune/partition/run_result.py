@@ -24,7 +24,8 @@ class StageRun:
         planned: Milliseconds for a sample by the plan, on the device.
         expected: Milliseconds by the plan on this machine: as planned where the device is emulated, at this machine's
             speed where it is faster than that or nothing is emulated.
-        measured: Milliseconds here, the median over samples, with what is slept to emulate the device.
+        measured: Milliseconds here, the median over samples that went alone, with what is slept to emulate the device;
+            None if none of these came so far.
         speed: The speed of the device over this machine's.
         reached: Part of the samples that came so far: 1 without exits.
         left: Part of the samples that left by the exit behind it; None if there is no exit.
@@ -35,7 +36,7 @@ class StageRun:
     device: str
     planned: float
     expected: float
-    measured: float
+    measured: float | None
     speed: float
     reached: float = 1.0
     left: float | None = None
@@ -51,7 +52,8 @@ class LinkRun:
         target: Name of its neighbour.
         bytes: Bytes for a sample.
         planned: Milliseconds by the plan.
-        measured: Milliseconds here, the median over samples: a pipe, with what is slept to emulate the link.
+        measured: Milliseconds here, the median over samples that went alone: a pipe, with what is slept to emulate the
+            link; None if none of these came so far.
         reached: Part of the samples that it carried: 1 without exits.
     """
 
@@ -59,7 +61,7 @@ class LinkRun:
     target: str
     bytes: int
     planned: float
-    measured: float
+    measured: float | None
     reached: float = 1.0
 
 
@@ -134,13 +136,13 @@ class RunResult:
         for column in ("what", "sent", "planned", "expected here", "measured here"):
             table.add_column(column, overflow="fold", justify="left" if column == "what" else "right")
         for stage in self.stages:
-            times = map(duration, (stage.planned, stage.expected, stage.measured))
+            times = map(told, (stage.planned, stage.expected, stage.measured))
             table.add_row(Text(f"{stage.number}. {stage.device}"), "", *times)
         for link in self.links:
             expected = duration(link.planned) if self.emulated else ""
             table.add_row(
                 Text(f"{link.source} -> {link.target}"), readable(link.bytes), duration(link.planned), expected,
-                duration(link.measured),
+                told(link.measured),
             )  # fmt: skip
         table.add_row("handing on between processes", "", "", duration(self.handing), "")
         table.add_row(
@@ -160,3 +162,8 @@ class RunResult:
             f"here {duration(self.expected_latency)}){pipeline}"
         )
         return "\n".join([first, *(f"  {note}" for note in self.notes)])
+
+
+def told(milliseconds: float | None) -> str:
+    """Return a time, or that there is none."""
+    return "-" if milliseconds is None else duration(milliseconds)

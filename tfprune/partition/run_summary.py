@@ -92,32 +92,27 @@ def result_of(
         own = [one.times[place] for one in alone if place in one.times]
         stages.append(
             StageRun(
-                number, stage["device"], stage["milliseconds"], here, median(time["compute"] / 1e6 for time in own),
+                number, stage["device"], stage["milliseconds"], here, middle(time["compute"] / 1e6 for time in own),
                 speed, float(np.mean((exited == 0) | (exited >= number))),
                 float(np.mean(exited == number)) if number in heads else None,
-                median(time["exit"] / 1e6 for time in own) if number in heads else 0.0,
+                middle(time["exit"] / 1e6 for time in own) or 0.0,
             )
         )  # fmt: skip
-    links = []
-    for link in plan["links"]:
-        place = link["place"]
-        own_links = [one.times for one in alone if place + 1 in one.times]
-        reached = [stage.reached for stage, about in zip(stages, plan["stages"], strict=True) if about["place"] > place]
-        if own_links:
-            took = median((times[place + 1]["read"] - times[place]["send"]) / 1e6 for times in own_links)
-            links.append(
-                LinkRun(
-                    link["source"], link["target"], link["bytes"], link["milliseconds"], took, max(reached, default=1.0)
-                )
-            )  # fmt: skip
+    place_of = {stage["number"]: stage["place"] for stage in plan["stages"]}
+    links = [
+        LinkRun(
+            link["source"], link["target"], link["bytes"], link["milliseconds"], sent(alone, link["place"]),
+            max(run.reached for run in stages if place_of[run.number] > link["place"]),
+        )
+        for link in plan["links"]
+        if link["place"] < max(place_of.values())
+    ]  # fmt: skip
     latency, expected = 0.0, 0.0
     for number in {one.left for one in alone}:
         group = [one for one in alone if one.left == number]
         last = group[0].last
         part = len(group) / len(alone)
-        computing = sum(
-            run.expected for run, about in zip(stages, plan["stages"], strict=True) if about["place"] <= last
-        )
+        computing = sum(run.expected for run in stages if place_of[run.number] <= last)
         sending = sum(link["milliseconds"] for link in plan["links"] if link["place"] < last) if emulate else 0.0
         latency += part * median(one.milliseconds for one in group)
         expected += part * (computing + sending + median(one.handing for one in group))
@@ -130,7 +125,18 @@ def result_of(
     )  # fmt: skip
 
 
-def median(values: Iterable[float]) -> float:
-    """Return the median; 0 of nothing."""
+def sent(alone: Sequence[Alone], place: int) -> float | None:
+    """Return the milliseconds of the link behind a place."""
+    own = [one.times for one in alone if place + 1 in one.times]
+    return middle((times[place + 1]["read"] - times[place]["send"]) / 1e6 for times in own)
+
+
+def middle(values: Iterable[float]) -> float | None:
+    """Return the median; None of nothing."""
     found = list(values)
-    return float(np.median(found)) if found else 0.0
+    return float(np.median(found)) if found else None
+
+
+def median(values: Iterable[float]) -> float:
+    """Return the median of something."""
+    return float(np.median(list(values)))

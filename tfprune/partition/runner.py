@@ -71,6 +71,8 @@ def run_stages(
         BenchmarkError: If a stage can't be run: its process ends, or takes too long.
     """
     manifest = read_manifest(folder)
+    if not exits:
+        manifest["exits"] = []
     for name, value in (("repeats", repeats), ("threads", threads)):
         if not is_integer(value) or value < 1:
             raise InputError(f"{name} is {value!r}; give an int from 1.")
@@ -78,7 +80,7 @@ def run_stages(
         raise InputError(f"timeout is {timeout!r}; give seconds above 0.")
     arrays = named_inputs(manifest, inputs)
     count = len(next(iter(arrays.values())))
-    settings = settings_of(manifest, Path(folder), threads=threads, emulate=emulate, exits=exits)
+    settings = settings_of(manifest, Path(folder), threads=threads, emulate=emulate)
     extra = emulated_seconds(manifest) if emulate else 0.0
 
     def sample(number: int) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -121,9 +123,7 @@ def run_stages(
     return result_of(manifest, made_outputs, left, alone, seconds, total, emulate=emulate)
 
 
-def settings_of(
-    manifest: Mapping[str, Any], folder: Path, *, threads: int, emulate: bool, exits: bool
-) -> list[dict[str, Any]]:
+def settings_of(manifest: Mapping[str, Any], folder: Path, *, threads: int, emulate: bool) -> list[dict[str, Any]]:
     """Return what the process of each device has to know."""
     plan = manifest["plan"]
     devices, links = plan["devices"]["devices"], plan["devices"]["links"]
@@ -132,7 +132,7 @@ def settings_of(
     missing = [one["number"] for one in manifest["stages"] if not one.get("tflite")]
     if missing:
         raise InputError(f"Stage {missing[0]} in {folder} has no .tflite file; save the stages with tflite=True.")
-    heads = {place_of[one["stage"]]: one for one in (manifest.get("exits") or ())} if exits else {}
+    heads = {place_of[one["stage"]]: one for one in (manifest.get("exits") or ())}
     headless = [one["stage"] for one in heads.values() if not one.get("tflite")]
     if headless:
         raise InputError(
