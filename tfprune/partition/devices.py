@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import yaml
 
 from tfprune.errors import InputError, nearest
-from tfprune.files import existing_file
 from tfprune.numbers import is_real
 from tfprune.partition.amounts import bandwidth_of, delay_of
+from tfprune.plain_yaml import read_yaml
 from tfprune.registry import Configurable
 from tfprune.sizes import bytes_of, readable
 
@@ -200,13 +199,11 @@ class Devices:
             >>> len(Devices.load("devices.yaml"))
             2
         """
+        config = read_yaml(path)
         try:
-            config = yaml.safe_load(existing_file(path, ".yaml", ".yml").read_text(encoding="utf-8"))
             return cls.from_config(config)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
         except InputError as error:
-            raise InputError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+            raise InputError(f"{path}: {error}") from error
 
     def __str__(self) -> str:
         parts = [describe(self.devices[0])]

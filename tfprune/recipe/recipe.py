@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import yaml
 
 from tfprune.errors import InputError, nearest
-from tfprune.files import existing_file, write_atomically
+from tfprune.files import write_atomically
 from tfprune.numbers import is_integer, is_real
+from tfprune.plain_yaml import dump_yaml, load_yaml, read_yaml
 from tfprune.recipe.base import Stage, plain, stages
 from tfprune.recipe.one_fit import callbacks_of
 from tfprune.registry import Configurable
@@ -143,8 +143,8 @@ class Recipe(Configurable):
         """Return it as YAML."""
         config = self.get_config()
         for readable in (True, False):  # some rare characters only come back if they are escaped
-            text = str(yaml.safe_dump(config, sort_keys=False, allow_unicode=readable, default_flow_style=False))
-            if yaml.safe_load(text) == config:
+            text = dump_yaml(config, readable=readable)
+            if load_yaml(text) == config:
                 break
         return text
 
@@ -155,11 +155,7 @@ class Recipe(Configurable):
         Raises:
             InputError: If it is not YAML, or not that of a recipe.
         """
-        try:
-            config = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"This is not YAML: {' '.join(str(error).split())}") from error
-        return cls.from_config(config)
+        return cls.from_config(load_yaml(text))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a .yaml file, whole or not at all."""
@@ -174,10 +170,9 @@ class Recipe(Configurable):
         Raises:
             InputError: If there is none, or it is not that of a recipe.
         """
+        config = read_yaml(path)
         try:
-            return cls.from_yaml(existing_file(path, ".yaml", ".yml").read_text(encoding="utf-8"))
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path} is not a text file: {error}") from error
+            return cls.from_config(config)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import yaml
 
 from tfprune.errors import InputError
+from tfprune.plain_yaml import load_yaml
 from tfprune.report.data import Report
 from tfprune.report.environment import environment
 from tfprune.report.judged import accuracy_change
@@ -43,7 +43,7 @@ def of_compress(
         metric: The metric that counts; by default the recipe's, or the first accuracy, else the first metric.
         samples: How many samples it was measured on, which says how sure it is; None if nobody knows.
     """
-    config = yaml.safe_load(recipe) or {}
+    config = load_yaml(recipe) or {}
     whole, final = state["whole"], final_of(state)["measured"]
     name = metric or config.get("metric") or metric_of(whole)
     seen, before = look_at(small), None if dense is None else look_at(dense)

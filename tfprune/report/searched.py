@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import yaml
 
+from tfprune.plain_yaml import dump_yaml
 from tfprune.report.data import Report
 from tfprune.report.environment import environment
 from tfprune.report.judged import accuracy_change
@@ -62,7 +62,7 @@ def of_search(
         },
         "precision": plan.get("precision"),
     }
-    recipe = yaml.safe_dump({name: value for name, value in told_plan.items() if value}, sort_keys=False)
+    recipe = dump_yaml({name: value for name, value in told_plan.items() if value})
     return Report(
         title=best.name,
         source="search",
