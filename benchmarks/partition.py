@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ NETWORKS = ("MobileNetV2", "ResNet50", "EfficientNetB0")
 DEVICES = ("phone_and_edge_server", "three_raspberry_pis", "microcontroller_and_phone")
 EXPLORERS = ("merge_split", "evolution", "annealing", "backtracking", "amc", "tpe", "swarm", "random", "greedy")
 OBJECTIVES = ("latency", "throughput")
+PARTS = ("times", "gaps")
 TRIALS, SEEDS, SAMPLES = 400, 3, 20
 LONGEST = 2.0
 """With samples that take more seconds than this, fewer of them are run."""
@@ -46,14 +48,17 @@ def build(name: str) -> Any:
     return keras.Model(inputs, keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(x)), name="small")
 
 
-def measure(name: str, quick: bool) -> dict[str, Any]:
-    """Return what partitions of one network take; runs in a process of its own."""
-    import numpy as np
+def measure(name: str, quick: bool, parts: Sequence[str], known: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what partitions of one network take; runs in a process of its own.
 
-    from tfprune.errors import InputError
+    Args:
+        name: The network.
+        quick: Whether to measure briefly.
+        parts: `"times"`, `"gaps"`, or both.
+        known: What was measured before; parts of it that are not measured anew are kept.
+    """
     from tfprune.graph import trace
-    from tfprune.partition import Chain, Devices, partition, plan_partition, profile, run_stages
-    from tfprune.partition.stages import sample_inputs
+    from tfprune.partition import Chain, Devices, profile
 
     model = build(name)
     begin = time.perf_counter()
@@ -73,34 +78,54 @@ def measure(name: str, quick: bool) -> dict[str, Any]:
     for file in DEVICES:
         devices = Devices.load(ROOT / "examples" / "devices" / f"{file}.yaml")
         for objective in OBJECTIVES:
-            plan = plan_partition(model, devices, objective=objective, latency=times)
-            row: dict[str, Any] = {"devices": file, "objective": objective, "plan": plan.to_dict(), "gaps": {}}
-            if len(devices) == 2 and objective == "latency":
-                with contextlib.suppress(InputError):  # its result does not fit the memory
-                    row["min_cut"] = plan_partition(model, devices, solver="min_cut", latency=times).to_dict()
-            for solver in EXPLORERS:
-                gaps, seconds = [], []
-                for seed in range(1 if quick else SEEDS):
-                    other = plan_partition(
-                        model,
-                        devices,
-                        objective=objective,
-                        latency=times,
-                        solver=solver,
-                        seed=seed,
-                        trials=40 if quick else TRIALS,
-                    )
-                    gaps.append(other.gap)
-                    seconds.append(other.seconds)
-                row["gaps"][solver] = {"gap": float(np.mean(gaps)), "seconds": float(np.mean(seconds))}
-            stages = partition(model, plan)
-            with tempfile.TemporaryDirectory() as folder:
-                stages.save(Path(folder) / "stages")
-                most = int(1000 * LONGEST * SAMPLES / max(plan.latency, 1e-9))
-                count = max(2, min(4 if quick else SAMPLES, most))
-                run = run_stages(Path(folder) / "stages", sample_inputs(stages, count), timeout=300)
-            row["run"] = run.to_dict()
+            key = {"devices": file, "objective": objective}
+            row = next((one for one in (known or found)["plans"] if key.items() <= one.items()), key)
+            if "times" in parts:
+                row = {**row, **run_plan(model, devices, objective, times, quick)}
+            if "gaps" in parts:
+                row = {**row, "gaps": gaps_of(model, devices, objective, times, quick)}
             found["plans"].append(row)
+    return found if "times" in parts else {**(known or found), "plans": found["plans"]}
+
+
+def run_plan(model: Any, devices: Any, objective: str, times: Any, quick: bool) -> dict[str, Any]:
+    """Return the best plan, and what it takes when it is run."""
+    from tfprune.errors import InputError
+    from tfprune.partition import partition, plan_partition, run_stages
+    from tfprune.partition.stages import sample_inputs
+
+    plan = plan_partition(model, devices, objective=objective, latency=times)
+    row: dict[str, Any] = {"plan": plan.to_dict()}
+    if len(devices) == 2 and objective == "latency":
+        with contextlib.suppress(InputError):  # its result does not fit the memory
+            row["min_cut"] = plan_partition(model, devices, solver="min_cut", latency=times).to_dict()
+    stages = partition(model, plan)
+    with tempfile.TemporaryDirectory() as folder:
+        stages.save(Path(folder) / "stages")
+        most = int(1000 * LONGEST * SAMPLES / max(plan.latency, 1e-9))
+        count = max(2, min(4 if quick else SAMPLES, most))
+        run = run_stages(Path(folder) / "stages", sample_inputs(stages, count), timeout=300)
+    return {**row, "run": run.to_dict()}
+
+
+def gaps_of(model: Any, devices: Any, objective: str, times: Any, quick: bool) -> dict[str, Any]:
+    """Return how far what explorers find is above the optimum, and the seconds that they take."""
+    import numpy as np
+
+    from tfprune.partition import plan_partition
+
+    found = {}
+    for solver in EXPLORERS:
+        others = [
+            plan_partition(
+                model, devices, objective=objective, latency=times, solver=solver, seed=seed,
+                trials=40 if quick else TRIALS,
+            )
+            for seed in range(1 if quick else SEEDS)
+        ]  # fmt: skip
+        found[solver] = {
+            name: float(np.mean([getattr(other, name) for other in others])) for name in ("gap", "seconds")
+        }
     return found
 
 
@@ -151,12 +176,15 @@ def sizes_table(results: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, help="measure these anew; by default all")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="times of the plans, gaps")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.one:
-        print(json.dumps(measure(arguments.one, arguments.quick)))
-        return
     path = destination(arguments, "partition")
+    if arguments.one:
+        results = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else []
+        known = next((one for one in results if one["name"] == arguments.one), None)
+        print(json.dumps(measure(arguments.one, arguments.quick, arguments.parts, known)))
+        return
     content: dict[str, Any] = {"environment": environment(), "results": []}
     if arguments.networks and path.exists() and not arguments.quick:
         content["results"] = json.loads(path.read_text(encoding="utf-8"))["results"]
@@ -167,6 +195,10 @@ def main() -> None:
             "--one",
             name,
             *(["--quick"] if arguments.quick else []),
+            "--parts",
+            *arguments.parts,
+            "--out",
+            str(path),
         ]
         child = subprocess.run(command, capture_output=True, text=True, check=False, env=child_environment())
         if child.returncode:

@@ -96,8 +96,8 @@ def test_importing_loads_neither_tensorflow_nor_keras(run_python, module):
     assert json.loads(run_python(code).stdout) == []
 
 
-def test_another_backend_is_refused_in_one_sentence(run_python):
-    code = "import keras, tfprune; keras.backend.backend = lambda: 'jax'; tfprune.PruneCallback"
+def test_what_needs_tensorflow_is_refused_in_one_sentence_on_another_backend(run_python):
+    code = "import keras, tfprune; keras.backend.backend = lambda: 'jax'; tfprune.GateCallback"
     done = run_python(code, check=False)
     assert "set KERAS_BACKEND=tensorflow" in done.stderr.splitlines()[-1]
 

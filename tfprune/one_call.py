@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from tfprune import criteria, schedules
 from tfprune import granularity as granularities
 from tfprune import scope as scopes
 from tfprune.arguments import named_arguments
+from tfprune.backend import is_dataset
 from tfprune.callbacks import PruneCallback
 from tfprune.errors import InputError
 from tfprune.graph.choice import LayerChoice
@@ -182,7 +182,7 @@ def train(model: keras.Model, callback: PruneCallback, schedule: StepSchedule, d
         )
     x, y, weight = keras.utils.unpack_x_y_sample_weight(data) if isinstance(data, tuple) else (data, None, None)
     epochs = math.floor(schedule.milestones[-1][1]) + 1
-    shuffle = not isinstance(data, tf.data.Dataset)  # it does so itself, and Keras warns if it is asked to
+    shuffle = not is_dataset(data)  # it does so itself, and Keras warns if it is asked to
     shown = "auto" if verbose else 0
     model.fit(x, y, sample_weight=weight, epochs=epochs, callbacks=[callback], shuffle=shuffle, verbose=shown)
     if callback.pruner is None:

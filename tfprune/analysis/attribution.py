@@ -12,10 +12,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfprune.analysis.scores import Scorer, checked_classes, checked_input, score_of
+from tfprune.backend import need_tensorflow
 from tfprune.errors import InputError
 from tfprune.numbers import is_integer
 
 __all__ = ["integrated_gradients", "map_of", "occlusion"]
+
+need_tensorflow(__name__)
 
 
 def integrated_gradients(

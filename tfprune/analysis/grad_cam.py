@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
 from tfprune.analysis.scores import checked_classes, checked_input, score_of
+from tfprune.backend import need_tensorflow
 from tfprune.errors import InputError
 from tfprune.graph import Graph, trace
 from tfprune.graph.node import Node, Tensor
@@ -20,6 +21,8 @@ from tfprune.refit.network import Network
 from tfprune.surgery.kept import channel_axis
 
 __all__ = ["grad_cam", "has_maps"]
+
+need_tensorflow(__name__)
 
 CONVOLUTIONS = tuple(
     getattr(layers, f"{kind}{rank}D")

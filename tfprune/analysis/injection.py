@@ -15,6 +15,7 @@ from rich.text import Text
 from tfprune.analysis.intervene import Change, Effects
 from tfprune.analysis.rendering import as_text, new_table, number, percent, plain
 from tfprune.arguments import named_arguments
+from tfprune.backend import need_tensorflow
 from tfprune.console import track
 from tfprune.errors import InputError
 from tfprune.graph import Graph, trace
@@ -27,6 +28,8 @@ from tfprune.statistics.examples import Examples
 from tfprune.surgery.kept import channel_axis
 
 __all__ = ["Sensitivities", "Sensitivity", "error_injection"]
+
+need_tensorflow(__name__)
 
 LARGE_PRIME = 7919
 """Keeps the seeds of layers, batches and repetitions apart."""

@@ -11,6 +11,7 @@ from keras import tree
 from numpy.typing import NDArray
 
 from tfprune.analysis.samples import arrays_of, class_numbers
+from tfprune.backend import need_tensorflow
 from tfprune.errors import InputError
 from tfprune.graph import Graph
 from tfprune.refit.execution import calls
@@ -19,6 +20,8 @@ from tfprune.refit.network import Network
 from tfprune.statistics.examples import Examples
 
 __all__ = ["Change", "Effects", "run_changed"]
+
+need_tensorflow(__name__)
 
 Change = Callable[[Any, Mapping[int, Any]], Any]
 """Makes of a tensor another of its shape; it may look at the tensors before it, by the graph's numbers."""

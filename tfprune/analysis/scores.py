@@ -10,9 +10,12 @@ import tensorflow as tf
 from keras import tree
 from numpy.typing import NDArray
 
+from tfprune.backend import need_tensorflow
 from tfprune.errors import InputError
 
 __all__ = ["Scorer", "checked_classes", "checked_input", "score_of"]
+
+need_tensorflow(__name__)
 
 
 def score_of(outputs: Any, classes: Any) -> Any:

@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from tfprune.backend import current_value
+
 __all__ = ["Clock", "optimizers_of"]
 
 
@@ -81,11 +83,14 @@ class Clock:
         """Return the optimizer updates made since the training began."""
         past = self._epoch * (self.batches or 0) // self._accumulation
         if self._before is None:
-            self._before = {id(o): int(o.iterations.numpy()) - past for o in optimizers_of(self.model)}
+            self._before = {id(o): self._updates(o) - past for o in optimizers_of(self.model)}
         optimizer = self._optimizer()
         if optimizer is None:
             return past + self._batch // self._accumulation
-        return int(optimizer.iterations.numpy()) - self._before.setdefault(id(optimizer), -past)
+        return self._updates(optimizer) - self._before.setdefault(id(optimizer), -past)
+
+    def _updates(self, optimizer: keras.optimizers.Optimizer) -> int:
+        return int(current_value(self.model, optimizer._iterations)) // (optimizer.gradient_accumulation_steps or 1)
 
     def _optimizer(self) -> keras.optimizers.Optimizer | None:
         """Return the optimizer that updates the variables; None if there is none, or none is built yet."""

@@ -6,11 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
+
+from tfprune.backend import backend
 
 __all__ = ["Guard"]
 
-END_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
+
+def end_of_data() -> tuple[type[BaseException], ...]:
+    """Return what a step raises when there are no more batches."""
+    if backend() != "tensorflow":
+        return (StopIteration,)
+    from tensorflow import errors
+
+    return (StopIteration, errors.OutOfRangeError)
 
 
 class Guard:
@@ -39,10 +47,12 @@ class Guard:
         self._undo = None
 
     def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        ends = end_of_data()
+
         def call(*args: Any, **kwargs: Any) -> Any:
             try:
                 return function(*args, **kwargs)
-            except END_OF_DATA:
+            except ends:
                 raise
             except BaseException:
                 undo, self._undo = self._undo, None

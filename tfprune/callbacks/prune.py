@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from tfprune import criteria, schedules
 from tfprune import granularity as granularities
 from tfprune import scope as scopes
 from tfprune.arguments import named_arguments
+from tfprune.backend import need_tensorflow, settle
 from tfprune.callbacks.best import BestKeepers
 from tfprune.callbacks.clock import Clock, optimizers_of
 from tfprune.callbacks.last_word import PRUNE, running_list, speak_last
@@ -139,6 +139,8 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if program is not None and not callable(program):
             raise InputError(f"program is {program!r}; give a callable of the step and the metrics.")
         self.program = program
+        if log_dir is not None:
+            need_tensorflow("TensorBoard's log_dir")
         self.seed, self.log_dir, self.verbose = seed, log_dir, verbose
         self.pruner: Pruner | None = None
         self._others: keras.callbacks.CallbackList | None = None
@@ -200,7 +202,8 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         )
         variables = [target.variable for target in self.pruner.targets]
         self._clock = Clock(self.model, variables, self.params.get("epochs", 1), self.params.get("steps"))
-        self.pruner.start(strategy=self.model.distribute_strategy)
+        strategy = getattr(self.model, "distribute_strategy", None)
+        self.pruner.start(strategy=strategy, optimizers=optimizers_of(self.model))
         self._resolve()
         if self.verbose:
             print(describe(self.pruner, self._clock.total_steps))
@@ -209,7 +212,9 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
             if self._keepers:
                 print(f"  {self._keepers}: compare only epochs that have the final sparsity")
         if self.log_dir is not None:
-            self._writer = tf.summary.create_file_writer(str(self.log_dir))
+            from tensorflow import summary
+
+            self._writer = summary.create_file_writer(str(self.log_dir))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Keep early stopping from counting while the sparsity still rises."""
@@ -224,6 +229,8 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if pruner.schedule.needs_length:
             return
         step = clock.step()
+        if pruner.due(step) or pruner.watching:
+            settle(self.model)
         if self.program is not None and pruner.due(step):
             over = step / clock.total_steps if clock.total_steps else 0.0
             pruner.change(read_settings(self.program(step, {**self._metrics, "progress": over})))
@@ -240,8 +247,10 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if not self._checked and pruner.sparsity:
             self._check_constraints_work()
         if self._apply_ourselves:
+            settle(self.model)
             pruner.apply()
         if clock.epoch_is_over:
+            settle(self.model)
             pruner.mask_averages(optimizers_of(self.model))
         if logs is not None:
             logs["sparsity"] = pruner.sparsity
@@ -263,10 +272,12 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
             logs["sparsity"] = pruner.sparsity
             self._note(logs)
         if self._writer is not None:
+            from tensorflow import summary
+
             with self._writer.as_default(step=epoch):
-                tf.summary.scalar("sparsity", pruner.sparsity)
+                summary.scalar("sparsity", pruner.sparsity)
                 for path, sparsity in pruner.measure_each().items():
-                    tf.summary.scalar(f"sparsity/{path}", sparsity)
+                    summary.scalar(f"sparsity/{path}", sparsity)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Make the final masks hold, if nobody is left to call us after the others."""
@@ -292,6 +303,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Apply the masks ourselves from now on if the zeros did not survive a step."""
         _, pruner = self._running()
         self._checked = True
+        settle(self.model)
         if pruner.sparsity and not pruner.holds():
             self._apply_ourselves = True
             pruner.apply()

@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfprune.arguments import named_arguments
+from tfprune.backend import need_tensorflow
 from tfprune.callbacks.student import student_of
 from tfprune.errors import InputError
 from tfprune.graph.choice import LayerChoice, inside
@@ -20,6 +21,8 @@ from tfprune.pruning.mask import read
 from tfprune.pruning.selection import Target, find_kernels
 
 __all__ = ["SparsityBoard", "mask_image"]
+
+need_tensorflow(__name__)
 
 BINS = 40
 SIDE = 256

@@ -55,7 +55,10 @@ def search(
     samples: Annotated[int, typer.Option(help="Samples used at most.")] = 1024,
     layer: Annotated[list[str] | None, typer.Option(help="Only this layer; may be given often.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Leave this layer alone; may be given often.")] = None,
-    round_to: Annotated[int, typer.Option(help="Channels and ranks are multiples of this.")] = 1,
+    round_to: Annotated[
+        int | None,
+        typer.Option(help="Channels and ranks are multiples of this; with latencies what is fast here, else 1."),
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes that make plans; more than one needs Optuna.")] = 1,
     join: Annotated[Path | None, typer.Option(help="Work for the search in this folder, and do nothing else.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that draws random numbers.")] = 0,

@@ -43,6 +43,10 @@ class Gathered(Criterion):
             raise InputError(f"{self.criterion} scores no single weights, so there is nothing to gather.")
         _ = self.gathering  # refuses what is not allowed
 
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments, ready for JSON."""
+        return {**super().get_config(), "criterion": criteria.serialize(self.criterion)}
+
     @property
     def gathering(self) -> Gathering:
         """How the scores of weights become those of channels."""

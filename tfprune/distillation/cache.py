@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras import tree
 from numpy.typing import NDArray
 
+from tfprune.backend import need_tensorflow
 from tfprune.console import track
 from tfprune.distillation.lessons import ANSWERS, TARGETS
 from tfprune.errors import InputError
@@ -22,6 +23,8 @@ from tfprune.files import atomic_path
 from tfprune.inputs.samples import batches_of
 
 __all__ = ["with_answers"]
+
+need_tensorflow(__name__)
 
 Array = NDArray[Any]
 

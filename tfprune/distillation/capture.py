@@ -11,11 +11,14 @@ import keras
 import tensorflow as tf
 from keras import tree
 
+from tfprune.backend import need_tensorflow
 from tfprune.distillation.structure import structure_of
 from tfprune.errors import InputError, nearest
 from tfprune.inputs import signature_of
 
 __all__ = ["Capture", "find_layer", "layers_of", "shapes_of"]
+
+need_tensorflow(__name__)
 
 
 class Capture:

@@ -64,15 +64,13 @@ def check_model(model: Any) -> None:
     """Check that a model is one that can be exported.
 
     Raises:
-        InputError: If it is not a Keras 3 model on TensorFlow, is not built, has been quantised by Keras, or keeps
+        InputError: If it is not a Keras 3 model, is not built, has been quantised by Keras, or keeps
             state between calls.
     """
     import keras
 
     if not isinstance(model, keras.Model):
         raise InputError(f"Expected a Keras 3 model; got {type(model).__module__}.{type(model).__name__}.")
-    if keras.config.backend() != "tensorflow":
-        raise InputError(f"Keras runs on {keras.config.backend()!r}; set KERAS_BACKEND=tensorflow to export to TFLite.")
     if not model.built:
         raise InputError(
             f"The model {model.name!r} is not built; call it once on data (or fit it) before exporting it."

@@ -20,7 +20,7 @@ __all__ = ["answer_in", "run_module"]
 LAST_WORDS = 300
 
 
-def run_module(module: str, folder: Path, timeout: float, what: str) -> dict[str, Any]:
+def run_module(module: str, folder: Path, timeout: float, what: str, **settings: str) -> dict[str, Any]:
     """Run a module of tfprune as a program on a folder, and return what it has answered there.
 
     Args:
@@ -28,6 +28,7 @@ def run_module(module: str, folder: Path, timeout: float, what: str) -> dict[str
         folder: The folder with what it needs.
         timeout: Seconds that it may take.
         what: What is done to what, for messages: "m.tflite can't be read".
+        **settings: Environment variables of its own.
 
     Raises:
         InputError: If the program says that what it was given can't be used.
@@ -36,6 +37,7 @@ def run_module(module: str, folder: Path, timeout: float, what: str) -> dict[str
     packages = str(Path(tfprune.__path__[0]).resolve().parent)
     path = os.pathsep.join([packages, *filter(None, sys.path[1:])])  # it finds the packages that we find
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment |= settings
     command = [sys.executable, "-m", module, str(folder)]
     pipe = subprocess.PIPE
     try:

@@ -7,16 +7,19 @@ import gzip
 import hashlib
 import importlib.metadata
 import platform
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfprune.backend import backend
 from tfprune.errors import ExportError
 from tfprune.export import checks, parity
 from tfprune.export.child import ConverterCrashError, convert_in_child
 from tfprune.export.converter import Settings, convert, quiet
 from tfprune.export.explain import explain
+from tfprune.export.handover import save_by_tensorflow
 from tfprune.export.precision import float32_twin, reduced_precision
 from tfprune.export.result import ExportResult, Parity
 from tfprune.export.sparse import check_loadable, check_sparse, storage
@@ -160,9 +163,12 @@ def _convert(model: Any, signature: Signature, settings: Settings, samples: Arra
         try:
             with quiet() as noise:
                 try:
-                    outputs = save_for_conversion(model, signature, folder / "saved")
-                    if settings.calibrated:
-                        return convert_in_child(folder, settings, names, samples or [], batch), outputs
+                    elsewhere = backend() != "tensorflow"
+                    save = save_by_tensorflow if elsewhere else save_for_conversion
+                    outputs = save(model, signature, folder if elsewhere else folder / "saved")
+                    if settings.calibrated or elsewhere:
+                        fed = names if settings.calibrated else []
+                        return convert_in_child(folder, settings, fed, samples or [], batch), outputs
                     return convert(folder / "saved", settings), outputs
                 finally:
                     noise.seek(0)
@@ -227,10 +233,12 @@ def _result(
 def _versions() -> dict[str, str]:
     import keras
     import numpy
-    import tensorflow
 
-    versions = {"tfprune": __version__, "tensorflow": tensorflow.__version__, "keras": keras.__version__}
+    versions = {"tfprune": __version__, "keras": keras.__version__}
     versions |= {"numpy": numpy.__version__, "python": platform.python_version()}
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        versions["ai-edge-litert"] = importlib.metadata.version("ai-edge-litert")
+    for package in ("tensorflow", "ai-edge-litert"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    if "tensorflow" in sys.modules:  # it may be of another distribution, such as tensorflow-cpu
+        versions["tensorflow"] = sys.modules["tensorflow"].__version__
     return versions

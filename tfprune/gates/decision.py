@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tfprune.backend import need_tensorflow
 from tfprune.errors import InputError
 from tfprune.gates.base import Array
 from tfprune.gates.gated import Behind, BoolArray
@@ -20,6 +21,8 @@ from tfprune.pruning.repair import Repair
 from tfprune.refit import Repaired
 
 __all__ = ["Decision"]
+
+need_tensorflow(__name__)
 
 MULTIPLIER = "multiplier_"
 

@@ -11,10 +11,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tfprune.backend import need_tensorflow
 from tfprune.graph.reading import Reading
 from tfprune.graph.tree import own_variables, walk
 
 __all__ = ["Gated", "Multiplied"]
+
+need_tensorflow(__name__)
 
 
 @dataclass(frozen=True)

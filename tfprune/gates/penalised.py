@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfprune.backend import need_tensorflow
 from tfprune.cost import Budget
 from tfprune.errors import InputError
 from tfprune.gates.base import Array
@@ -28,6 +29,8 @@ from tfprune.pruning.regularization import Regularization, Setting
 from tfprune.surgery.dead import STATISTICS
 
 __all__ = ["PenaltyTraining"]
+
+need_tensorflow(__name__)
 
 SMALL = 0.1
 """What is as small as this, over the mean of its group, is half gone."""

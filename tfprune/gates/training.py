@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfprune import granularity as granularities
+from tfprune.backend import need_tensorflow
 from tfprune.cost import Budget
 from tfprune.cost.budget import network_only
 from tfprune.errors import InputError, SparsityError
@@ -29,6 +30,8 @@ from tfprune.schedules import check_sparsity
 from tfprune.scope import Layer as LayerScope
 
 __all__ = ["GateTraining", "find_behind"]
+
+need_tensorflow(__name__)
 
 SHUT = 0.05
 """A gate that stays open for the budget's sake is open at least so far."""

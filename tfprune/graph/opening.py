@@ -93,15 +93,31 @@ def repeats_of(operation: Any, outputs: Any) -> tuple[int, ...] | None:
     return (1,) * (rank - 1) if kind == "Repeat" and operation.axis == 0 else None
 
 
-def baked(layer: Any, tape: Any, nodes: list[Node]) -> keras.Variable | None:
+class Reading(keras.StatelessScope):  # type: ignore[misc]
+    """A scope in which nothing is assigned, and which knows what has been read.
+
+    Attributes:
+        read: The `id` of every variable whose value was asked for.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(collect_losses=True)
+        self.read: set[int] = set()
+
+    def get_current_value(self, ref: Any) -> Any:
+        """Return a variable's value in this scope."""
+        self.read.add(id(ref))
+        return super().get_current_value(ref)
+
+
+def baked(layer: Any, read: set[int], nodes: list[Node]) -> keras.Variable | None:
     """Return a trainable weight that a layer read, but that none of its calls has: a constant was made of it."""
     used: set[int] = set()
     for node in nodes:
         given = [x for x in tree.flatten((node.args, dict(node.kwargs))) if isinstance(x, keras.Variable)]
         used.update(map(id, [*given, *(node.operation.weights if isinstance(node.operation, keras.Layer) else [])]))
-    read = {id(variable) for variable in tape.watched_variables()}
     every = [variable for _, inner in walk_layers(layer) for variable in inner._trainable_variables]
-    return next((v for v in every if id(v) not in used and id(v.value) in read), None)
+    return next((v for v in every if id(v) not in used and id(v) in read), None)
 
 
 def takes(layer: Any, name: str) -> bool:
@@ -140,7 +156,7 @@ def exact_shapes() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def untouched(layer: keras.Layer) -> Iterator[Any]:
+def untouched(layer: keras.Layer) -> Iterator[Reading]:
     """Forget what Keras notes on a layer and all operations in it: calls, losses and what is assigned to weights."""
     operations: list[keras.Operation] = []
     for _, inner in walk_layers(layer):
@@ -148,7 +164,7 @@ def untouched(layer: keras.Layer) -> Iterator[Any]:
     counts = [(inner, len(inner._inbound_nodes), len(inner._outbound_nodes)) for inner in operations]
     losses = [(inner, list(inner._losses)) for inner in operations if hasattr(inner, "_losses")]
     try:
-        with keras.StatelessScope(collect_losses=True) as scope:
+        with Reading() as scope:
             yield scope
     finally:
         for inner, inbound, outbound in counts:

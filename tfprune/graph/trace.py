@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
 from keras import tree
 from keras.src.backend import get_keras_mask, set_keras_mask
 from keras.src.models.functional import Functional
@@ -163,7 +161,7 @@ class Trace:
         weights = own_weights(layer) if symbolic else {}
         if self._batch is not None and not any(self._is_batch(size) for x in symbols for size in x.shape[:1]):
             raise TypeError("it has no batch")
-        with untouched(layer) as scope, tf.GradientTape() as tape:
+        with untouched(layer) as scope:
             with replaced(layer, weights), exact_shapes():
                 outputs = layer.call(*own_args, **{k: v for k, v in own_kwargs.items() if takes(layer, k)})
             assigned = next((v for v in layer.variables if id(v) in scope.state_mapping), None)
@@ -190,7 +188,7 @@ class Trace:
                     if id(like) in used or any(like is x for x in made):
                         known[id(like)] = self.run(ReadWeight(), variable.path, (variable,), {}, like)
                 self._replay(function, path, known)
-        frozen = baked(layer, tape, self.nodes[before:])
+        frozen = baked(layer, scope.read, self.nodes[before:])
         if frozen is not None:
             raise TypeError(f"it does something to {frozen.path} alone")
         return tree.map_structure(lambda x: None if x is None else known[id(x)], outputs)
@@ -227,7 +225,7 @@ class Trace:
             shape = tuple(getattr(x, "shape", ()))
             if isinstance(x, Tensor) or not any(map(self._is_batch, shape)):
                 return x
-            values = np.asarray(x)
+            values = keras.ops.convert_to_numpy(x)
             if shape[0] != self._batch or (values != values[:1]).any():
                 raise TypeError("it makes something of the size of the batch")
             return self._for_each_sample(values[:1], path, known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tfprune.errors import InputError, nearest
 from tfprune.files import PathLike
 from tfprune.numbers import is_integer, is_real
 from tfprune.partition.amounts import bandwidth_of, delay_of
+from tfprune.partition.awake import awake
 from tfprune.partition.manifest import read_manifest
 from tfprune.partition.row import Row
 from tfprune.partition.run_result import RunResult
@@ -48,7 +50,8 @@ def run_stages(
     Where the folder has exits (`EarlyExits.save`), samples that a head is sure of leave there: later stages and links
     do nothing for them, and the probabilities that the head gives are their outputs.
 
-    With `emulate`, a device slower than this machine (speed below 1) sleeps for the rest of its time, and each link
+    With `emulate`, a device slower than this machine (speed below 1) sleeps for the rest of its time (idle processes of
+    the lowest priority keep the cores awake meanwhile, as they would be in a device that computes), and each link
     sleeps for its delay and for its bytes over its bandwidth. A device that is faster can't be emulated: it runs as
     fast as this machine does. Such figures are no measurement of those devices; the result says what is emulated.
 
@@ -93,7 +96,7 @@ def run_stages(
     left: list[int] = []
     alone: list[Alone] = []
     seconds = None
-    with Row(settings, timeout) as row:
+    with awake() if emulate else nullcontext(), Row(settings, timeout) as row:
         row.send(*sample(0))
         row.receive(extra)  # the first has to start everything
         for number in range(min(total, ALONE) if pipelined else total):

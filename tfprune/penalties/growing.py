@@ -74,6 +74,12 @@ class Growing(Penalty):
             if not (value is None and name == "delta") and not (is_real(value) and 0.0 < value < float("inf")):
                 raise InputError(f"{name} is {value!r}; give a number above 0.")
 
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments, ready for JSON."""
+        amount = self.amount if is_real(self.amount) else keras.saving.serialize_keras_object(self.amount)
+        strategies = {"criterion": criteria.serialize(self.criterion), "scope": scopes.serialize(self.scope)}
+        return {**super().get_config(), "amount": amount, **strategies}
+
     def __call__(self, weights: Weights) -> Any:
         """Return `½ Σ w²` over the channels that are to go; None if all stay."""
         if weights.leaving is None or not weights.leaving.any():

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 from numpy.typing import NDArray
 
-from tfprune.errors import InputError
-
 __all__ = ["MaskConstraint", "attach", "detach", "read"]
-
-if keras.backend.backend() != "tensorflow":
-    raise InputError(
-        f"Keras runs on {keras.backend.backend()!r}, tfprune on TensorFlow; "
-        "set KERAS_BACKEND=tensorflow before Keras is imported."
-    )
 
 
 class MaskConstraint(keras.constraints.Constraint):  # type: ignore[misc]
     """Sets removed weights to zero, after the user's own constraint if there is one.
 
-    The mask is a TensorFlow variable that no layer tracks: changing it retraces nothing, and no checkpoint holds it. It
+    The mask is a variable that no layer tracks: changing it retraces nothing, and no checkpoint of a model holds it. It
     has the kernel's dtype, 1 for a kept weight and 0 for a removed one, because a product is almost twice as fast as a
-    choice by a bool.
+    choice by a bool. On JAX, where a compiled step sees only what is passed to it, it has to be among the variables of
+    the optimizer that applies the constraint.
 
     Args:
         shape: Shape of the kernel.
@@ -34,29 +28,34 @@ class MaskConstraint(keras.constraints.Constraint):  # type: ignore[misc]
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: str = "float32", inner: Any = None) -> None:
-        self.mask = tf.Variable(tf.ones(shape, dtype=dtype), trainable=False, name="mask")
+        self.mask = keras.Variable(np.ones(shape), dtype=dtype, trainable=False, autocast=False, name="mask")
         self.inner = inner
 
     def __call__(self, w: Any) -> Any:
         """Return `w` with the removed weights set to zero."""
-        return keras.ops.convert_to_tensor(w if self.inner is None else self.inner(w)) * self.mask
+        return ops.multiply(w if self.inner is None else self.inner(w), self.mask)
 
     def masked(self, w: Any) -> Any:
         """Return a tensor or variable of the kernel's shape with the removed weights set to +0, also NaN and −0."""
-        return tf.math.multiply_no_nan(keras.ops.convert_to_tensor(w), self.mask)
+        kept = ops.convert_to_tensor(w)
+        return ops.where(ops.equal(self.mask, 0), ops.zeros_like(kept), kept)
 
     def holds(self, w: Any) -> bool:
         """Whether all removed weights of `w` are zero."""
-        return not bool(tf.reduce_any((self.mask == 0) & (keras.ops.convert_to_tensor(w) != 0)))
+        return not bool(ops.any(ops.logical_and(ops.equal(self.mask, 0), ops.not_equal(w, 0))))
 
 
-def attach(variable: keras.Variable, strategy: tf.distribute.Strategy) -> MaskConstraint:
+def attach(variable: keras.Variable, strategy: Any = None) -> MaskConstraint:
     """Put a mask that keeps everything on a variable, and return it.
 
     Whatever mask is there already, as after an interrupted training, is replaced.
+
+    Args:
+        variable: The variable.
+        strategy: The `tf.distribute.Strategy` that it was made under, if there is one.
     """
     detach(variable)
-    with strategy.scope():
+    with contextlib.nullcontext() if strategy is None else strategy.scope():
         constraint = MaskConstraint(tuple(variable.shape), variable.dtype, variable.constraint)
     variable.constraint = constraint
     return constraint

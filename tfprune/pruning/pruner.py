@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from tfprune import criteria, schedules
 from tfprune import granularity as granularities
 from tfprune import scope as scopes
+from tfprune.backend import backend
 from tfprune.cost import Budget
 from tfprune.cost.budget import network_only
 from tfprune.errors import InputError, SparsityError
@@ -25,7 +25,6 @@ from tfprune.pruning.sources import make_source
 from tfprune.refit import Repaired
 from tfprune.refit.unlabelled import Unlabelled
 from tfprune.schedules import Schedule, StepSchedule, check_sparsity
-from tfprune.statistics.movement import Movements
 
 __all__ = ["Pruner", "make_schedule"]
 
@@ -157,12 +156,18 @@ class Pruner:
         self._constraints: list[MaskConstraint] = []
         self._last_update: int | None = None
         self._first_step: int | None = None
-        self._watch: Movements | None = None
+        self._watch: Any = None
         self._wanted: float | None = None
-        self._write: Callable[[Sequence[tf.Tensor]], None] = self._write_masks
+        self._write: Callable[[Sequence[Any]], None] = self._write_masks
+        self._holders: list[keras.optimizers.Optimizer] = []
         for target in self.targets:
             if target.sparsity is not None and target.sparsity > pattern.max_sparsity:
                 raise InputError(f"The sparsity {target.sparsity} of {target.path} is above what {pattern} allows.")
+
+    @property
+    def watching(self) -> bool:
+        """Whether each step is looked at, not only those at which masks are updated."""
+        return self._watch is not None
 
     @property
     def started(self) -> bool:
@@ -173,29 +178,45 @@ class Pruner:
         self,
         total_steps: int | None = None,
         steps_per_epoch: int | None = None,
-        strategy: tf.distribute.Strategy | None = None,
+        strategy: Any = None,
+        optimizers: Iterable[keras.optimizers.Optimizer] | None = None,
     ) -> None:
         """Attach masks that keep everything.
 
-        Call it before the train step is traced: a traced step keeps the constraints it was traced with.
+        Call it before the train step is traced: a traced step keeps the constraints it was traced with. On JAX the
+        masks are among the variables of the optimizers from then on, until `finish`, so that a stateless step gets and
+        returns them with these.
 
         Args:
             total_steps: Optimizer updates in the training, for schedules in fractions; None if not known yet.
             steps_per_epoch: Updates in an epoch, for schedules in epochs.
-            strategy: The strategy that the model was made under; None is the present one.
+            strategy: The `tf.distribute.Strategy` that the model was made under; None is the present one.
+            optimizers: The built optimizers that train the kernels; None is the one that the model was compiled with.
         """
         if total_steps is not None:
             self.resolve(total_steps, steps_per_epoch)
-        strategy = strategy or tf.distribute.get_strategy()
+        replicas = 1
+        if backend() == "tensorflow":
+            import tensorflow as tf
+
+            strategy = strategy or tf.distribute.get_strategy()
+            replicas = strategy.num_replicas_in_sync
         self._constraints = [attach(target.variable, strategy) for target in self.targets]
         self._last_update = self._first_step = None
         self._write = self._write_masks
         self.refitted = None
         self._watch = None
         if self.source.study is not None and "movement" in self.source.rule.criterion.asks():
+            from tfprune.statistics.movement import Movements
+
             self._watch = Movements(self.source.study, [target.variable for target in self.targets])
-        if strategy.num_replicas_in_sync == 1:  # one call for all kernels instead of several for each
+        if backend() == "tensorflow" and replicas == 1:  # one call for all kernels instead of several for each
             self._write = tf.function(self._write_masks, autograph=False)
+        if backend() == "jax":
+            present = getattr(self.model, "optimizer", None)
+            self._holders = [o for o in (optimizers or [present]) if o is not None]
+            for optimizer in self._holders:
+                optimizer._variables.extend(constraint.mask for constraint in self._constraints)
 
     def resolve(self, total_steps: int, steps_per_epoch: int | None = None) -> None:
         """Fill the length of training into the schedule."""
@@ -302,7 +323,10 @@ class Pruner:
         """Give every kernel its own constraint back; the weights stay as they are."""
         for target in self.targets:
             detach(target.variable)
-        self._constraints = []
+        masks = {id(constraint.mask) for constraint in self._constraints}
+        for optimizer in self._holders:
+            optimizer._variables[:] = [variable for variable in optimizer._variables if id(variable) not in masks]
+        self._constraints, self._holders = [], []
 
     def measure(self) -> float:
         """Return the fraction of zeros in the pruned kernels (of channels that carry nothing), counted now."""
@@ -326,19 +350,19 @@ class Pruner:
         repair = None
         if last and self.refit_data is not None and self.refitted is None:
             repair = Repair(self.model, self.refit_data)
-        self._write([tf.convert_to_tensor(mask) for mask in new.masks])
+        self._write([keras.ops.convert_to_tensor(mask) for mask in new.masks])
         if not new.hold:
             self._release()
         self.sparsity = new.sparsity
         if repair is not None:
             self.refitted = repair.run()
 
-    def _write_masks(self, masks: Sequence[tf.Tensor]) -> None:
+    def _write_masks(self, masks: Sequence[Any]) -> None:
         for constraint, mask in zip(self._constraints, masks, strict=True):
-            constraint.mask.assign(tf.cast(mask, constraint.mask.dtype))
+            constraint.mask.assign(keras.ops.cast(mask, constraint.mask.dtype))
         self.apply()
 
     def _release(self) -> None:
         """Let the weights that have just been set to zero grow again."""
         for constraint in self._constraints:
-            constraint.mask.assign(tf.ones_like(constraint.mask))
+            constraint.mask.assign(keras.ops.ones_like(constraint.mask.value))

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import keras
-import tensorflow as tf
 
 from tfprune import granularity as granularities
 from tfprune import penalties
+from tfprune.backend import need_tensorflow
 from tfprune.errors import InputError
 from tfprune.granularity import Filter
 from tfprune.graph.choice import LayerChoice
@@ -126,7 +126,7 @@ class Regularization:
         self._hosts: list[keras.Variable] = []
         self._regularizers: list[PenaltyRegularizer] = []
         self._total_steps: int | None = None
-        self._variable: tf.Variable | None = None
+        self._variable: keras.Variable | None = None
         self._written = 0.0
 
     @property
@@ -157,8 +157,9 @@ class Regularization:
             total_steps: Optimizer updates in the training; None if not known yet.
         """
         self._total_steps = total_steps
+        need_tensorflow("A penalty whose strength changes while a model is trained")
         with trained.distribute_strategy.scope():
-            self._variable = tf.Variable(0.0, trainable=False, name="strength")
+            self._variable = keras.Variable(0.0, trainable=False, autocast=False, dtype="float32", name="strength")
         self._written = 0.0
         by_host: dict[int, list[Part]] = {}
         for part in self.parts:

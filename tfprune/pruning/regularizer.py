@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from tfprune.graph.tree import own_variables, walk
@@ -29,7 +28,7 @@ class PenaltyRegularizer(keras.regularizers.Regularizer):  # type: ignore[misc]
         calls: How often it was called, while steps were traced.
     """
 
-    def __init__(self, terms: Sequence[Callable[[], Any]], strength: tf.Variable, inner: Any = None) -> None:
+    def __init__(self, terms: Sequence[Callable[[], Any]], strength: keras.Variable, inner: Any = None) -> None:
         self.terms = tuple(terms)
         self.strength = strength
         self.inner = inner
@@ -45,7 +44,7 @@ class PenaltyRegularizer(keras.regularizers.Regularizer):  # type: ignore[misc]
 
     def penalty(self) -> Any:
         """Return the penalty alone, a scalar of Keras' float type."""
-        return ops.cast(self.total() * tf.cast(self.strength, self.total_dtype), keras.backend.floatx())
+        return ops.cast(self.total() * ops.cast(self.strength, self.total_dtype), keras.backend.floatx())
 
     def total(self) -> Any:
         """Return the sum of the terms, before it is multiplied with the strength."""

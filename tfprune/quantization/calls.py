@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 from keras import tree
 
+from tfprune.backend import need_tensorflow
 from tfprune.errors import InputError
 from tfprune.graph.reading import Reading
 from tfprune.quantization.fake import quantize_activation, quantize_kernel
@@ -18,6 +19,8 @@ from tfprune.quantization.points import Point, Points, Site, find_points, lastin
 from tfprune.quantization.ranges import Ranges
 
 __all__ = ["FakeQuantized", "detach_calls"]
+
+need_tensorflow(__name__)
 
 MOMENTUM = 0.95
 

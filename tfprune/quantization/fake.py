@@ -7,7 +7,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfprune.backend import need_tensorflow
+
 __all__ = ["fake_quantize", "quantize_activation", "quantize_kernel"]
+
+need_tensorflow(__name__)
 
 LOWEST, HIGHEST = -128, 127
 """The integers of an int8 activation."""

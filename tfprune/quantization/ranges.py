@@ -8,9 +8,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfprune.backend import need_tensorflow
 from tfprune.quantization.fake import quantize_activation
 
 __all__ = ["Range", "Ranges"]
+
+need_tensorflow(__name__)
 
 
 class Ranges:

@@ -9,10 +9,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfprune.backend import need_tensorflow
 from tfprune.graph.tree import own_variables, walk
 from tfprune.pruning.mask import MaskConstraint, read
 
 __all__ = ["KeptZeros", "release_zeros"]
+
+need_tensorflow(__name__)
 
 
 class ZeroConstraint(keras.constraints.Constraint):  # type: ignore[misc]

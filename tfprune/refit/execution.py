@@ -8,6 +8,8 @@ from typing import Any
 
 from keras import tree
 
+from tfprune.backend import without_gradients
+
 __all__ = ["call_of", "run"]
 
 
@@ -32,7 +34,8 @@ def run(wanted: Sequence[Any], given: Mapping[int, Any], anew: Callable[[Any], b
             kwargs["training"] = False
         if anew is not None and anew(node.operation):
             kwargs = {**kwargs, "training": True}
-        outputs = tree.flatten(node.operation(*args, **kwargs))
+        with without_gradients():
+            outputs = tree.flatten(node.operation(*args, **kwargs))
         values.update({id(symbol): value for symbol, value in zip(node.outputs, outputs, strict=True)})
         for argument in node.input_tensors:
             uses[id(argument)] -= 1

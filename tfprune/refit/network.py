@@ -59,7 +59,7 @@ class Network:
         symbols = [self.tensors[index] for index in wanted]
         missing = [symbol for symbol in symbols if isinstance(symbol, keras.KerasTensor)]
         found = dict(zip(map(id, missing), run(missing, self._known(given)), strict=True))
-        return [np.asarray(found.get(id(symbol), symbol)) for symbol in symbols]
+        return [keras.ops.convert_to_numpy(found.get(id(symbol), symbol)) for symbol in symbols]
 
     def layer(self, site: Site) -> Any:
         """Return the linear layer of a site."""
@@ -107,7 +107,7 @@ class Network:
 
         def call(x: Any, *rest: Any, **options: Any) -> Any:
             y = type(part).call(part, x, *rest, **options)
-            seen.append((np.asarray(x), tuple(y.shape)))
+            seen.append((keras.ops.convert_to_numpy(x), tuple(y.shape)))
             return y
 
         object.__setattr__(part, "call", call)

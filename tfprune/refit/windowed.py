@@ -148,7 +148,7 @@ class SeparableForm(Form):
         inner = ops.depthwise_conv(
             x, layer.depthwise_kernel, strides, layer.padding, layer.data_format, dilation
         )  # fmt: skip
-        return self.targets(np.asarray(inner), places)
+        return self.targets(keras.ops.convert_to_numpy(inner), places)
 
     def targets(self, y: Array, places: Places) -> Array:
         """Return the outputs at some places."""

@@ -15,7 +15,7 @@ from tfprune.errors import InputError, nearest
 from tfprune.factorization.choices import all_forms, choose, find_forms, timed
 from tfprune.factorization.options import find_grid, find_options, operations_of
 from tfprune.factorization.survey import candidates_of, measures
-from tfprune.graph import Graph
+from tfprune.graph import Graph, trace
 from tfprune.graph.choice import LayerChoice
 from tfprune.latency import LatencyTable, NetworkLatency, parts_of
 from tfprune.numbers import is_integer
@@ -44,7 +44,7 @@ def find_plans(
     samples: int = 1024,
     layers: Sequence[LayerChoice] | None = None,
     skip: Sequence[LayerChoice] | None = None,
-    round_to: int = 1,
+    round_to: int | None = None,
     min_channels: int | Mapping[keras.Layer | str, int] = 1,
     seed: int = 0,
     verbose: int = 0,
@@ -63,7 +63,8 @@ def find_plans(
         samples: How many samples are used at most.
         layers: Only these layers.
         skip: None of these.
-        round_to: Kept channels are a multiple of this.
+        round_to: Kept channels and ranks are multiples of this; by default 1, and where latencies are asked for what
+            measurements show to be fast here (mostly 8 or 16), at most half of the smallest group.
         min_channels: No group keeps fewer.
         seed: Seed of the choice of rows that layers are seen with.
         verbose: 1 shows progress bars on a terminal.
@@ -83,6 +84,8 @@ def find_plans(
     check(budget, choose_from, precisions, levels)
     given = Unlabelled(model, data, samples)
     by_time = latency or (budget is not None and budget.latency is not None)
+    if round_to is None:
+        round_to = fast_multiple(model, verbose) if by_time else 1
     prepared = prepare(
         model, Budget(macs=0.5), data=data, samples=samples, layers=layers, skip=skip, round_to=round_to,
         min_channels=min_channels, seed=seed, verbose=verbose,
@@ -105,6 +108,14 @@ def find_plans(
     plans = Plans(graph, choices, budget, timing)
     plans.check()
     return plans, given
+
+
+def fast_multiple(model: keras.Model, verbose: int) -> int:
+    """Return the multiple that numbers of channels have to be of to be fast on this machine."""
+    graph = trace(model)
+    timing = NetworkLatency(graph, LatencyTable(), progress=verbose > 0)
+    timing.prepare()
+    return timing.multiple(min((group.size for group in graph.groups if group.prunable), default=2) // 2)
 
 
 def check(budget: Any, choose_from: Any, precisions: Any, levels: Any) -> None:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tfprune.arguments import named_arguments
+from tfprune.backend import need_tensorflow
 from tfprune.console import console, track
 from tfprune.cost import Budget, Cost
 from tfprune.distillation.teacher import snapshot
@@ -36,6 +37,8 @@ from tfprune.strategies.space import Point
 from tfprune.surgery import shrink
 
 __all__ = ["Candidate", "Joined", "joint"]
+
+need_tensorflow(__name__)
 
 LOOKED_AT = 600
 """So many plans are estimated to find candidates."""
@@ -110,7 +113,7 @@ def joint(
     samples: int = 1024,
     layers: Sequence[LayerChoice] | None = None,
     skip: Sequence[LayerChoice] | None = None,
-    round_to: int = 1,
+    round_to: int | None = None,
     min_channels: int | Mapping[keras.Layer | str, int] = 1,
     seed: int = 0,
     verbose: int = 1,
@@ -137,7 +140,7 @@ def joint(
         samples: How many samples of `train` channels are chosen and repaired with, without their labels.
         layers: Only channels that these layers make.
         skip: None that these layers make.
-        round_to: Kept channels are a multiple of this.
+        round_to: Kept channels are a multiple of this; by default 1, and with latencies what is fast here.
         min_channels: No group keeps fewer.
         seed: Seed of everything that draws random numbers.
         verbose: 1 prints what is done, 0 nothing.

@@ -57,7 +57,7 @@ def run(
     samples: int = 1024,
     layers: Sequence[LayerChoice] | None = None,
     skip: Sequence[LayerChoice] | None = None,
-    round_to: int = 1,
+    round_to: int | None = None,
     min_channels: int | Mapping[keras.Layer | str, int] = 1,
     folder: PathLike | None = None,
     overwrite: bool = False,
@@ -91,7 +91,7 @@ def run(
         samples: How many of `data` are used at most.
         layers: Only these layers (objects, types, names, paths).
         skip: None of these.
-        round_to: Kept channels and ranks are multiples of this.
+        round_to: Kept channels and ranks are multiples of this; by default 1, and with latencies what is fast here.
         min_channels: No group keeps fewer.
         folder: Where trials, the front and the best model go; the same call goes on where it was stopped. None keeps
             everything in memory.

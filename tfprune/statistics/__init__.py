@@ -4,24 +4,24 @@ A statistic is a function that is registered by the name under which criteria as
 are asked for.
 """
 
-from tfprune.statistics import activations, curvature, fisher, flow, gradients, layer_inputs, movement, removal
+import importlib
+
+from tfprune.backend import backend
+from tfprune.statistics import layer_inputs
 from tfprune.statistics.examples import Examples
 from tfprune.statistics.registry import CHANNEL_STATISTICS, WEIGHT_STATISTICS, of_channels, of_weights
 from tfprune.statistics.study import Study
+
+if backend() == "tensorflow":  # these take gradients
+    for name in ("activations", "curvature", "fisher", "flow", "gradients", "movement", "removal"):
+        importlib.import_module(f"tfprune.statistics.{name}")
 
 __all__ = [
     "CHANNEL_STATISTICS",
     "WEIGHT_STATISTICS",
     "Examples",
     "Study",
-    "activations",
-    "curvature",
-    "fisher",
-    "flow",
-    "gradients",
     "layer_inputs",
-    "movement",
     "of_channels",
     "of_weights",
-    "removal",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
+from tfprune.backend import need_tensorflow
 from tfprune.console import track
 from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup
@@ -20,6 +21,8 @@ from tfprune.statistics.registry import of_channels
 from tfprune.statistics.study import Array, Study
 
 __all__ = ["activation_gradient", "activation_mean", "activation_share"]
+
+need_tensorflow(__name__)
 
 Place = tuple[int, int, Array]
 """A tensor's number, the axis along which channels lie in it, and their positions, (channels, positions)."""

@@ -9,12 +9,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfprune.backend import need_tensorflow
 from tfprune.console import track
 from tfprune.statistics.gradients import dense, gradient, tensors_of
 from tfprune.statistics.registry import of_weights
 from tfprune.statistics.study import Array, Study
 
 __all__ = ["hessian_diagonal", "hessian_gradient"]
+
+need_tensorflow(__name__)
 
 PROBES = 8
 """So many vectors of signs are drawn for each batch."""

@@ -9,11 +9,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfprune.backend import need_tensorflow
 from tfprune.statistics.gradients import per_sample
 from tfprune.statistics.registry import of_weights
 from tfprune.statistics.study import Array, Study
 
 __all__ = ["inverse_fisher"]
+
+need_tensorflow(__name__)
 
 BLOCK = 32
 DAMPING = 1e-5

@@ -9,12 +9,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfprune.backend import need_tensorflow
 from tfprune.inputs import signature_of
 from tfprune.statistics.gradients import dense, tensors_of
 from tfprune.statistics.registry import of_weights
 from tfprune.statistics.study import Array, Study
 
 __all__ = ["synaptic_flow"]
+
+need_tensorflow(__name__)
 
 
 @of_weights("synaptic_flow", "nothing")

@@ -9,12 +9,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfprune.backend import need_tensorflow
 from tfprune.console import track
 from tfprune.graph import ChannelGroup
 from tfprune.statistics.registry import of_channels, of_weights
 from tfprune.statistics.study import Array, Study
 
 __all__ = ["gradient", "per_sample", "tensors_of"]
+
+need_tensorflow(__name__)
 
 
 def tensors_of(variables: Sequence[keras.Variable]) -> list[Any]:

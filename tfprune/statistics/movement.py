@@ -8,11 +8,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfprune.backend import need_tensorflow
 from tfprune.statistics.gradients import gradient, tensors_of
 from tfprune.statistics.registry import of_weights
 from tfprune.statistics.study import Array, Study
 
 __all__ = ["Movements", "movement"]
+
+need_tensorflow(__name__)
 
 
 @of_weights("movement", "training")

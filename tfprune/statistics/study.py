@@ -8,9 +8,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
+from tfprune.backend import backend
 from tfprune.criteria import Criterion
 from tfprune.errors import InputError, SparsityError, nearest
 from tfprune.graph import ChannelGroup, Graph, trace
@@ -93,6 +93,12 @@ class Study:
             if name in own:
                 continue
             if name not in there:
+                if backend() != "tensorflow":
+                    raise InputError(
+                        f"{criterion} asks for {name!r}, which can't be had on {backend()!r}: gradients and "
+                        "activations are taken with TensorFlow. Give a criterion of weights or of what layers get, "
+                        "such as 'magnitude', 'wanda' or 'obs', or set KERAS_BACKEND=tensorflow."
+                    )
                 raise InputError(f"{criterion} asks for {name!r}. {nearest(name, [*own, *there])}")
             self._check_needs(criterion, there[name], training)
 
@@ -159,9 +165,11 @@ class Study:
 
     def run(self, function: Any, *arguments: Any) -> Any:
         """Call a compiled function, and say what is wrong with data that it can't take."""
+        from tensorflow import errors
+
         try:
             return function(*arguments)
-        except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        except (ValueError, TypeError, errors.InvalidArgumentError) as error:
             if isinstance(error, InputError):
                 raise
             told = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 from keras.src.activations import activations
 
 from tfprune.graph.labels import Axis
@@ -43,8 +43,8 @@ def is_known(activation: Any) -> bool:
         return getattr(activation, "__name__", "") != "glu"
     values = np.random.default_rng(0).normal(0, 3, (4, 6)).astype(np.float32)
     try:
-        together = np.asarray(activation(values))
-        alone = [np.asarray(activation(value.reshape(1, 1))).reshape(()) for value in values.reshape(-1)]
+        together = ops.convert_to_numpy(activation(values))
+        alone = [ops.convert_to_numpy(activation(value.reshape(1, 1))).reshape(()) for value in values.reshape(-1)]
     except Exception:  # whatever somebody's own function does with an array
         return False
     return together.shape == values.shape and np.allclose(together.reshape(-1), alone, rtol=1e-4, atol=1e-6)
@@ -67,7 +67,7 @@ def is_silent(activation: Any) -> bool:
     if is_mixing(activation):
         return False
     with_zero = activation(np.zeros((1, 1), dtype=np.float32))
-    return bool(np.all(np.asarray(with_zero) == 0))
+    return bool(np.all(ops.convert_to_numpy(with_zero) == 0))
 
 
 def is_mixing(activation: Any) -> bool:

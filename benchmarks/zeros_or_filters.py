@@ -1,0 +1,208 @@
+"""Zeros in 1 × 1 convolutions, or fewer filters: which costs more accuracy at equal latency.
+
+A small network of MobileNet V2's blocks, in the form for which sparse kernels skip zeros, is trained on CIFAR-10
+(JPEG). From it weights of its 1 × 1 convolutions are pruned to 70, 80 and 90 % while it trains on; and filters are
+removed, refitted and trained for as many epochs, by the same teacher, to the latency that these zeros had where sparse
+kernels work (`edge.py` says where that was). Latency is measured here too: with AVX, zeros are never skipped.
+Accuracies are those of the files. Networks are kept in `--work`; the same command continues where it was stopped.
+
+    python benchmarks/zeros_or_filters.py --data-dir <folder with cifar10_jpeg.npz> --work <folder for networks>
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from common import FOLDER, destination, environment, make_parser, markdown, report, write_json
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from edge import ELSEWHERE
+from vgg16 import Images
+
+BLOCKS = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 3, 2), (6, 96, 2, 1))
+"""How much wider inside, channels, how many, the stride of the first."""
+SPARSITIES = (0.7, 0.8, 0.9)
+EPOCHS, AFTER = 16, 5
+
+
+def build() -> Any:
+    """Return a network of MobileNet V2's blocks for images of 32 × 32, with logits."""
+    import keras
+
+    layers = keras.layers
+
+    def normalised(x: Any, name: str) -> Any:
+        return layers.BatchNormalization(momentum=0.95, name=f"{name}_norm")(x)
+
+    inputs = keras.Input((32, 32, 3), name="image")
+    x = layers.ZeroPadding2D(1, name="stem_pad")(inputs)
+    x = normalised(layers.Conv2D(32, 3, strides=2, use_bias=False, name="stem")(x), "stem")
+    x = layers.ReLU(6.0)(x)
+    for stage, (wider, channels, count, stride) in enumerate(BLOCKS):
+        for number in range(count):
+            name, before, given = f"block{stage}_{number}", x, x.shape[-1]
+            step = stride if number == 0 else 1
+            if wider > 1:
+                x = layers.Conv2D(wider * given, 1, use_bias=False, name=f"{name}_expand")(x)
+                x = layers.ReLU(6.0)(normalised(x, f"{name}_expand"))
+            if step > 1:
+                x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
+            x = layers.DepthwiseConv2D(
+                3, strides=step, padding="valid" if step > 1 else "same", use_bias=False, name=f"{name}_depthwise"
+            )(x)
+            x = layers.ReLU(6.0)(normalised(x, f"{name}_depthwise"))
+            x = normalised(layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_project")(x), f"{name}_project")
+            if given == channels and step == 1:
+                x = layers.Add()([before, x])
+    x = layers.ReLU(6.0)(normalised(layers.Conv2D(384, 1, use_bias=False, name="head")(x), "head"))
+    x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(inputs, layers.Dense(10, name="classes")(x), name="inverted")
+
+
+def train(model: Any, images: Images, epochs: int, rate: float, teacher: Any = None, callbacks: Any = ()) -> None:
+    """Train a network on shifted and mirrored images in −1 … 1."""
+    import keras
+
+    import tfprune
+
+    trained = model if teacher is None else tfprune.Distiller(model, teacher)
+    steps = epochs * (len(images.x_train) // 128)
+    trained.compile(
+        keras.optimizers.SGD(
+            keras.optimizers.schedules.CosineDecay(rate, steps), momentum=0.9, nesterov=True, weight_decay=1e-4
+        ),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    data = images.batches(32, 0).map(lambda x, y: (x / 127.5 - 1, y))
+    trained.fit(data, epochs=epochs, verbose=2, callbacks=list(callbacks))
+
+
+def smaller(kind: str, sparsity: float, whole: Any, images: Images, epochs: int) -> Any:
+    """Return a network with zeros, or with fewer filters, trained further by the whole one."""
+    import tfprune
+    from tfprune.distillation.teacher import snapshot
+
+    if kind == "zeros":
+        model = snapshot(whole)
+        pruning = tfprune.PruneCallback(sparsity, target="android-cpu", verbose=0)
+        train(model, images, epochs, 0.02, whole, [pruning])
+        return model
+    budget = tfprune.Budget(latency=1 / ELSEWHERE["mobilenet_v2", sparsity])
+    data = images.x_train[:1024].astype("float32") / 127.5 - 1
+    plan = tfprune.plan_filters(whole, budget, data=data, samples=1024, round_to=8)
+    model = plan.repair().model
+    train(model, images, epochs, 0.02, whole)
+    return model
+
+
+def measure(models: dict[str, Any], images: Images, work: Path, seconds: float) -> list[dict[str, Any]]:
+    """Return what the files of each network are worth: zeros stored sparse, as float16 too; filters as int8 too."""
+    import tfprune
+    from tfprune.cost import CostModel
+    from tfprune.graph import trace
+
+    tests, rows, paths = images.x_test.astype("float32") / 127.5 - 1, [], []
+    for name, model in models.items():
+        kind, _, sparsity = name.partition(" ")
+        sparse = kind == "zeros"
+        for stored in (None, "float16") if sparse else (None, "int8"):
+            path = work / f"{name.replace(' ', '_')}_{stored or 'float32'}.tflite"
+            made = tfprune.to_tflite(
+                model, path, quantize=stored, sparse=sparse, overwrite=True,
+                representative_data=images.x_train[:512].astype("float32") / 127.5 - 1 if stored == "int8" else None,
+            )  # fmt: skip
+            (scores,) = tfprune.benchmark.predict(str(path), tests)
+            paths.append(str(path))
+            rows.append(
+                {
+                    "kind": kind,
+                    "sparsity": float(sparsity) if sparsity else 0.0,
+                    "stored": stored or "float32",
+                    "accuracy": float((scores.argmax(-1) == images.y_test).mean() * 100),
+                    "macs": CostModel(trace(model)).whole.macs,
+                    "bytes": made.bytes,
+                    "gzip_bytes": made.gzip_bytes,
+                    "skipped": tfprune.lint(path).engages if sparse else None,
+                    "elsewhere": ELSEWHERE["mobilenet_v2", float(sparsity)] if sparse else None,
+                }
+            )
+    timed = tfprune.benchmark.run(paths, threads=1, min_seconds=seconds)
+    for row, one in zip(rows, timed, strict=True):
+        row["here"] = timed[0].latency.cpu_p5_ms / one.latency.cpu_p5_ms
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return the results as Markdown."""
+    cells = []
+    for row in rows:
+        what = "whole" if row["kind"] == "whole" else (
+            f"{row['sparsity']:.0%} zeros" if row["kind"] == "zeros" else
+            f"filters, to 1/{ELSEWHERE['mobilenet_v2', row['sparsity']]} of the latency"
+        )  # fmt: skip
+        elsewhere = "" if row["elsewhere"] is None else f"{row['elsewhere']:.2f}×"
+        cells.append(
+            [
+                what, row["stored"] + (", sparse" if row["kind"] == "zeros" else ""), f"{row['accuracy']:.2f}",
+                f"{row['here']:.2f}×", elsewhere, {True: "yes", False: "no", None: ""}[row["skipped"]],
+                f"{row['bytes']:,}", f"{row['gzip_bytes']:,}",
+            ]
+        )  # fmt: skip
+    headers = ["network", "stored", "top-1", "faster here, measured", "with 128-bit vectors, elsewhere",
+               "zeros skipped on ARM (lint)", "bytes", "gzip"]  # fmt: skip
+    return markdown(headers, cells)
+
+
+def main() -> None:
+    import keras
+
+    parser = make_parser(__doc__)
+    parser.add_argument("--data-dir", type=Path, required=True, help="where cifar10_jpeg.npz is")
+    parser.add_argument("--work", type=Path, default=FOLDER / "work_zeros", help="folder for the networks")
+    arguments = parser.parse_args()
+    quick = arguments.quick
+    work = arguments.work / "quick" if quick else arguments.work
+    work.mkdir(parents=True, exist_ok=True)
+    epochs, after = (1, 1) if quick else (EPOCHS, AFTER)
+    images = Images(arguments.data_dir, quick)
+
+    def kept(name: str, make: Any) -> Any:
+        path, state = work / f"{name.replace(' ', '_')}.keras", work / "seconds.json"
+        told = json.loads(state.read_text()) if state.exists() else {}
+        if not path.exists():
+            keras.utils.set_random_seed(0)
+            begin = time.perf_counter()
+            model = make()
+            write_json(state, {**told, name: time.perf_counter() - begin})
+            model.save(path)
+            print(f"{name}: {time.perf_counter() - begin:.0f} s", flush=True)
+        return keras.models.load_model(path, compile=False)
+
+    def trained() -> Any:
+        model = build()
+        train(model, images, epochs, 0.1)
+        return model
+
+    models = {"whole": kept("whole", trained)}
+    for sparsity in SPARSITIES[:1] if quick else SPARSITIES:
+        for kind in ("zeros", "filters"):
+            models[f"{kind} {sparsity}"] = kept(
+                f"{kind} {sparsity}",
+                lambda kind=kind, sparsity=sparsity: smaller(kind, sparsity, models["whole"], images, after),
+            )
+    content: dict[str, Any] = {"environment": environment(), "epochs": [epochs, after]}
+    content["rows"] = measure(models, images, work, 0.2 if quick else 3.0)
+    text = (
+        f"{table(content['rows'])}\n\nThe whole network: {epochs} epochs on CIFAR-10 (JPEG); each other one {after} "
+        f"more, taught by it. {len(images.y_test):,} test images."
+    )
+    report(destination(arguments, "zeros_or_filters"), content, text)
+
+
+if __name__ == "__main__":
+    main()

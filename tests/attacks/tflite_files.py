@@ -1,0 +1,282 @@
+"""Thousands of damaged `.tflite` files through every door that such files come in by.
+
+Each file goes through the parser's doors and through one of those that run it. What goes in must come out as a result
+or as a `TfpruneError` of one printable line, within a time limit, and whoever called must live on. A process does all
+this for one file after the other and tells how each ended; this one watches it.
+
+    python tests/attacks/tflite_files.py --count 2000 --jobs 2 --log counts.json    # 2,000 of each kind
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import queue
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import warnings
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS.parent)]
+
+LIMIT = 60.0
+"""Seconds in which all doors must have answered; processes of their own have 3 of these."""
+BRIEF = {"runs": 1, "min_seconds": 0.0, "warmup": 0, "warmup_seconds": 0.0, "timeout": 3.0}
+MEMORY = 12 << 30
+
+
+def doors() -> dict[str, Any]:
+    """Return what takes a `.tflite` file, by name: always those of `ALWAYS`, and one of the others."""
+    import numpy as np
+
+    import tfprune
+    from tfprune import benchmark, lint, micro
+    from tfprune.analysis import compare
+
+    def stages(path: Path) -> None:
+        folder = path.parent / "stages"
+        (folder / "stage_1.tflite").write_bytes(path.read_bytes())
+        tfprune.partition.run_stages(folder, np.zeros((2, 8, 8, 3), "float32"), timeout=3.0)
+
+    return {
+        "lint": lambda path: str(lint(path, "android-cpu")),
+        "benchmark": lambda path: str(benchmark.run(path, **BRIEF)),
+        "inspect": lambda path: str(benchmark.inspect(path, timeout=3.0)),
+        "predict": lambda path: benchmark.predict(path, np.zeros((1, 8, 8, 3), "float32"), timeout=3.0),
+        "layers": lambda path: str(benchmark.layers(path, runs=1, min_seconds=0.0, timeout=3.0)),
+        "android": lambda path: tfprune.export.to_android(path, path.parent / "android", overwrite=True),
+        "micro": lambda path: str(micro.measure(path, timeout=3.0)),
+        "compare": lambda path: str(compare({"file": path}, latency=False)),
+        "partition": stages,
+        "requantize": lambda path: tfprune.export.requantize(path, path.parent / "small.tflite", overwrite=True),
+    }
+
+
+ALWAYS = ("lint",)
+
+
+def originals(folder: Path) -> list[bytes]:
+    """Return small files: float, int8, zeros stored sparse, float16, with a recurrent layer."""
+    import keras
+    import numpy as np
+
+    import tfprune
+
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    image = keras.Input((8, 8, 3), name="image")
+    x = layers.ZeroPadding2D(1)(image)
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(8, 3, strides=2)(x)))
+    x = layers.ReLU()(layers.Conv2D(16, 1)(layers.DepthwiseConv2D(3, padding="same")(x)))
+    network = keras.Model(image, layers.Dense(5, activation="softmax")(layers.GlobalAveragePooling2D()(x)))
+    sparse = keras.models.clone_model(network)
+    tfprune.prune(sparse, 0.8)
+    steps = keras.Input((8, 8, 3))
+    recurrent = keras.Model(steps, layers.Dense(2)(layers.GRU(4)(layers.Reshape((8, 24))(steps))))
+    data = np.random.default_rng(0).normal(size=(16, 8, 8, 3)).astype("float32")
+    found = []
+    for number, (model, options) in enumerate(
+        [
+            (network, {}), (network, {"quantize": "int8", "representative_data": data}), (sparse, {"sparse": True}),
+            (sparse, {"sparse": True, "quantize": "float16"}), (recurrent, {}),
+        ]
+    ):  # fmt: skip
+        path = folder / f"{number}.tflite"
+        tfprune.to_tflite(model, path, verify=False, **options)
+        found.append(path.read_bytes())
+    return found
+
+
+def victim(folder: Path) -> None:
+    """Take damaged files through doors, as told on standard input, and tell how each ended."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    told = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    from attacks.damaged import damaged
+
+    warnings.simplefilter("ignore")
+    files = [path.read_bytes() for path in sorted((folder / "originals").glob("*.tflite"))]
+    every, path = doors(), folder / "model.tflite"
+    others = [name for name in every if name not in ALWAYS]
+    for line in sys.stdin:
+        case = json.loads(line)
+        path.write_bytes(damaged(files, case["way"], case["seed"]))
+        chosen = case.get("doors") or (*ALWAYS, others[(case["seed"] // len(files)) % len(others)])
+        ends = {name: through(every[name], path) for name in chosen}
+        print(json.dumps(ends), file=told, flush=True)
+
+
+def through(door: Any, path: Path) -> str:
+    """Return how it ends to take a file through a door: taken, refused, or something that must not be."""
+    from tfprune.errors import TfpruneError
+
+    try:
+        door(path)
+    except TfpruneError as error:
+        text = str(error)
+        return "refused" if text.isprintable() and len(text) < 2000 else f"unprintable: {text[:300]!r}"
+    except BaseException as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return f"raised {type(error).__name__}: {str(error)[:200]!r} at {where.filename}:{where.lineno}"
+    return "taken"
+
+
+class Watched:
+    """A victim that is watched, and started again when it has died."""
+
+    def __init__(self, originals_folder: Path, folder: Path, stages: Path | None) -> None:
+        self._folder = folder
+        folder.mkdir()
+        shutil.copytree(originals_folder, folder / "originals")
+        if stages is not None:
+            shutil.copytree(stages, folder / "stages")
+        self._process: Any = None
+
+    def _start(self) -> None:
+        self._said: queue.Queue[str] = queue.Queue()
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).resolve()), "--victim", str(self._folder)], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=self._folder,
+        )  # fmt: skip
+        process, said = self._process, self._said
+
+        def listen() -> None:
+            for line in process.stdout:
+                said.put(line)
+            said.put("")
+
+        threading.Thread(target=listen, daemon=True).start()
+        self._fresh = True
+
+    def __call__(self, case: dict[str, Any]) -> dict[str, str]:
+        """Return how a case ended, by door."""
+        if self._process is None or self._process.poll() is not None:
+            self._start()
+        try:
+            self._process.stdin.write(json.dumps(case) + "\n")
+            self._process.stdin.flush()
+            line = self._said.get(timeout=LIMIT + (120 if self._fresh else 0))
+        except BrokenPipeError:
+            line = ""
+        except queue.Empty:
+            self.stop()
+            return {"?": f"hung for {LIMIT:g} s"}
+        self._fresh = False
+        if not line:
+            return {"?": f"the caller died with {self._process.wait()}"}
+        return dict(json.loads(line))
+
+    def stop(self) -> None:
+        """End it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def attack(
+    count: int, jobs: int = 1, first: int = 0, doors: list[str] | None = None, tell: Any = None
+) -> dict[str, Any]:
+    """Take so many files of each kind through the doors; return the counts, and what went wrong.
+
+    Args:
+        count: How many of each kind.
+        jobs: How many processes at once.
+        first: The number of the first.
+        doors: Take all files through these.
+        tell: Called with what went wrong.
+    """
+    from attacks.damaged import WAYS
+
+    import tfprune
+
+    ends: Counter[str] = Counter()
+    wrong: list[dict[str, Any]] = []
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
+        (place / "originals").mkdir()
+        originals(place / "originals")
+        stages = staged(place / "stages")
+        todo: queue.Queue[dict[str, Any]] = queue.Queue()
+        for seed in range(first, first + count):
+            for way in WAYS:
+                todo.put({"way": way, "seed": seed, "doors": doors})
+
+        def work(number: int) -> None:
+            watched = Watched(place / "originals", place / f"victim_{number}", stages)
+            try:
+                while True:
+                    case = todo.get_nowait()
+                    for door, end in watched(case).items():
+                        kind = end if end in ("taken", "refused") else "wrong"
+                        ends[f"{case['way']}, {door}, {kind}"] += 1
+                        if kind == "wrong":
+                            wrong.append({**case, "door": door, "end": end})
+                            if tell is not None:
+                                tell(wrong[-1])
+            except queue.Empty:
+                pass
+            finally:
+                watched.stop()
+
+        with ThreadPoolExecutor(jobs) as pool:
+            list(pool.map(work, range(jobs)))
+    return {
+        "files": dict.fromkeys(WAYS, count), "ends": dict(sorted(ends.items())), "wrong": wrong,
+        "seconds": round(time.monotonic() - begin), "tfprune": tfprune.__version__,
+    }  # fmt: skip
+
+
+def staged(folder: Path) -> Path:
+    """Write two stages whose first takes what the files take."""
+    import keras
+
+    from tfprune.partition import Device, Devices, Link, partition, plan_partition
+
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3), name="image"), keras.layers.Conv2D(4, 3), keras.layers.Conv2D(4, 3)]
+    )
+    row = Devices([Device("a"), Device("b")], Link("100MB/s"))
+    partition(model, plan_partition(model, row, stages=2, latency=[1.0] * 2)).save(folder)
+    return folder
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--count", type=int, default=2000, help="files of each kind")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--doors", nargs="+")
+    parser.add_argument("--log", type=Path, help="JSON file to write")
+    parser.add_argument("--victim", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.victim:
+        victim(arguments.victim)
+        return
+    found = attack(
+        arguments.count, arguments.jobs, arguments.first, arguments.doors, lambda case: print(case, flush=True)
+    )
+    text = json.dumps(found, indent=1)
+    print(text)
+    if arguments.log:
+        arguments.log.write_text(text + "\n", encoding="utf-8")
+    raise SystemExit(1 if found["wrong"] else 0)
+
+
+if __name__ == "__main__":
+    main()
