@@ -10,7 +10,15 @@ import keras
 
 from tfprune.errors import InputError
 
-__all__ = ["backend", "current_value", "is_dataset", "need_tensorflow", "settle", "without_gradients"]
+__all__ = [
+    "backend",
+    "current_value",
+    "is_dataset",
+    "need_tensorflow",
+    "settle",
+    "state_has_grown",
+    "without_gradients",
+]
 
 
 def backend() -> str:
@@ -58,6 +66,15 @@ def settle(model: Any) -> None:
     """
     if backend() == "jax" and getattr(model, "_jax_state", None) is not None:
         model.jax_state_sync()
+
+
+def state_has_grown(model: Any) -> None:
+    """Have the train step made anew, as the optimizer has other variables than when `fit` began (JAX only).
+
+    Where training is distributed, the compiled step knows how each of them is laid out.
+    """
+    if backend() == "jax":
+        model.make_train_function(force=True)
 
 
 def current_value(model: Any, variable: keras.Variable) -> Any:

@@ -148,16 +148,19 @@ def exported(path: str) -> dict[str, object]:
     }  # fmt: skip
 
 
+def everything(path: str) -> dict[str, object]:
+    """Return what all parts tell."""
+    return {
+        "plain": prune(),
+        "accumulated": prune(gradient_accumulation_steps=2),
+        "averaged": prune(use_ema=True),
+        "twice": twice(),
+        "channels": channels(),
+        "cut": cut(),
+        "refused": refused(),
+        "exported": exported(path),
+    }
+
+
 if __name__ == "__main__":
-    wanted = sys.argv[1]
-    found = {
-        "prune": prune,
-        "accumulated": lambda: prune(gradient_accumulation_steps=2),
-        "averaged": lambda: prune(use_ema=True),
-        "twice": twice,
-        "channels": channels,
-        "cut": cut,
-        "refused": refused,
-        "exported": lambda: exported(sys.argv[2]),
-    }[wanted]()
-    print(json.dumps({"backend": keras.backend.backend(), "found": found}))
+    print(json.dumps({"backend": keras.backend.backend(), "found": everything(sys.argv[1])}))

@@ -104,7 +104,7 @@ def damage_and_run(content: bytes, path: Path) -> str:
 
 
 @pytest.mark.parametrize("damage", [flip_bits, edit_structure])
-@pytest.mark.parametrize("count", [12, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [12])  # thousands of them, through every door: tests/attacks/tflite_files.py
 def test_damaged_models(models, tmp_path, damage, count):
     content = models["float"].path.read_bytes()
     damaged = [damage(content, np.random.default_rng(seed)) for seed in range(count)]
@@ -116,8 +116,6 @@ def test_damaged_models(models, tmp_path, damage, count):
     assert "ran" in ends
     assert messages
     assert all(message.isprintable() and len(message) < 1000 for message in messages)
-    if damage is edit_structure and count == 100:
-        assert any("killed by" in message for message in messages)  # what the processes of their own are for
     assert time.monotonic() - start < count * 5
 
 

@@ -12,7 +12,7 @@ from tfprune import criteria, schedules
 from tfprune import granularity as granularities
 from tfprune import scope as scopes
 from tfprune.arguments import named_arguments
-from tfprune.backend import need_tensorflow, settle
+from tfprune.backend import need_tensorflow, settle, state_has_grown
 from tfprune.callbacks.best import BestKeepers
 from tfprune.callbacks.clock import Clock, optimizers_of
 from tfprune.callbacks.last_word import PRUNE, running_list, speak_last
@@ -204,6 +204,7 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._clock = Clock(self.model, variables, self.params.get("epochs", 1), self.params.get("steps"))
         strategy = getattr(self.model, "distribute_strategy", None)
         self.pruner.start(strategy=strategy, optimizers=optimizers_of(self.model))
+        state_has_grown(self.model)
         self._resolve()
         if self.verbose:
             print(describe(self.pruner, self._clock.total_steps))
