@@ -101,7 +101,7 @@ def fronts(task: Task, strategy: str, seed: int, cache: dict[str, Any]) -> dict[
 
     if task.name not in cache:
         data = task.x_train[:SAMPLES]
-        cache[task.name] = find_plans(task.model, data, latency=True, samples=SAMPLES, levels=8)[0]
+        cache[task.name] = find_plans(task.model, data, latency=True, samples=SAMPLES, levels=8, round_to=1)[0]
     plans = cache[task.name]
     whole = plans.whole.latency
 

@@ -54,3 +54,34 @@ def search_fronts() -> str:
         "A front of estimated error and latency, as the volume it encloses (larger is better; those that look for one "
         f"network have no front to show), mean of three seeds ± standard deviation:\n\n{markdown(headers, lines)}"
     )
+
+
+@figures
+def search_winners() -> str:
+    content = result("search")
+    names = {
+        "search": "`search.run`: channels and forms",
+        "obs, greedy": "`plan_filters`: channels alone",
+        "L1, same part of each group": "L1, the same part of each group",
+    }
+    lines = []
+    for network, title in NETWORKS.items():
+        for method, told in names.items():
+            own = [row for row in content["winners"] if (row["network"], row["method"]) == (network, method)]
+            if own:
+                cells = [spread([row[key] for row in own]) for key in ("latency", "refitted", "tuned", "seconds")]
+                lines.append([title, told, *cells])
+    headers = ["network", "cut by", "latency, measured", "refitted, no labels", "then 4 epochs", "seconds"]
+    return (
+        "Networks of half of the latency, each refitted on images without labels and then trained for four epochs; "
+        f"means of three seeds ± standard deviation:\n\n{markdown(headers, lines)}"
+    )
+
+
+@figures
+def search_workers() -> str:
+    one, two = (result("search")["workers"][count] for count in ("1", "2"))
+    return (
+        f"Two workers on two cores make sixteen plans of ResNet-20 {one['seconds'] / two['seconds']:.2f} times as fast "
+        f"as one ({one['seconds']:.0f} and {two['seconds']:.0f} s), and find the same best one."
+    )

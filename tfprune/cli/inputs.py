@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfprune.errors import InputError, nearest
 from tfprune.files import existing_file
+from tfprune.sizes import readable
 
 if TYPE_CHECKING:
     import keras
@@ -55,26 +57,48 @@ def load_arrays(path: Path, *keys: str) -> list[NDArray[Any]]:
     existing_file(path, ".npz", ".npy")
     import numpy as np
 
+    found = []
     try:
         with open(path, "rb") as file:
             loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                arrays: dict[str, NDArray[Any]] = {"x": loaded}
-            else:
-                arrays = {name: loaded[name] for name in loaded.files}
-    except Exception as error:  # zip, header and pickle errors of many kinds
+            arrays: Mapping[str, NDArray[Any]] = {"x": loaded} if isinstance(loaded, np.ndarray) else loaded
+            for key in keys:
+                name = next((name for name in key.rstrip("?").split("|") if name in arrays), None)
+                if name is None and key.endswith("?"):
+                    continue
+                if name is None:
+                    held = ", ".join(map(clean, arrays)) or "none"
+                    raise InputError(f"{path} has no array {key.replace('|', ' or ')}; it has {held}.")
+                check_size(path, loaded, name)
+                array = arrays[name]
+                if array.dtype.kind not in "fiub" or not array.size:
+                    raise InputError(f"The array {name} in {path} is empty or has no numbers; store numbers.")
+                found.append(array)
+    except InputError:
+        raise
+    except Exception as error:  # zip, header, memory and pickle errors of many kinds
         raise InputError(f"{path} can't be read as arrays: {first_sentence(error)}") from error
-    found = []
-    for key in keys:
-        name = next((name for name in key.rstrip("?").split("|") if name in arrays), None)
-        if name is None and key.endswith("?"):
-            continue
-        if name is None:
-            raise InputError(f"{path} has no array {key.replace('|', ' or ')}; it has {', '.join(arrays) or 'none'}.")
-        if arrays[name].dtype.kind not in "fiub" or not arrays[name].size:
-            raise InputError(f"The array {name} in {path} is empty or has no numbers; store numbers.")
-        found.append(arrays[name])
     return found
+
+
+def check_size(path: Path, loaded: Any, name: str) -> None:
+    """Refuse an array in an archive that is larger than the memory of this machine, before it is unpacked."""
+    archive = getattr(loaded, "zip", None)
+    if archive is None or not hasattr(os, "sysconf"):
+        return
+    size = sum(info.file_size for info in archive.infolist() if info.filename in (name, f"{name}.npy"))
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size > memory:
+        raise InputError(
+            f"The array {name} in {path} has {readable(size)} when it is unpacked, and this machine {readable(memory)} "
+            "of memory; give fewer samples."
+        )
+
+
+def clean(name: str) -> str:
+    """Return a name from a file without control characters, and not too long."""
+    text = "".join(c if c.isprintable() else "?" for c in name)
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def one_of(value: str | None, allowed: tuple[str, ...], what: str) -> str | None:
