@@ -25,7 +25,8 @@ def load_model(path: Path, *, compile_model: bool = False) -> keras.Model:
     """Return the model in a .keras file, without running code that the file brings along.
 
     Raises:
-        InputError: If the file is missing, is not a .keras file, can't be loaded safely, or Keras is too old for that.
+        InputError: If the file is missing, is not a .keras file, can't be loaded safely, has names with control
+            characters, or Keras is too old for that.
     """
     existing_file(path, ".keras")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -38,9 +39,15 @@ def load_model(path: Path, *, compile_model: bool = False) -> keras.Model:
             "(it needs Python 3.11 or newer)."
         )
     try:
-        return keras.saving.load_model(path, compile=compile_model, safe_mode=True)
+        model = keras.saving.load_model(path, compile=compile_model, safe_mode=True)
     except Exception as error:  # whatever a damaged or hostile file makes Keras raise
         raise InputError(f"{path} can't be loaded: {first_sentence(error)}") from error
+    hidden = next((layer.name for layer in model._flatten_layers() if not layer.name.isprintable()), None)
+    if hidden is not None:  # it could write over what a terminal shows
+        raise InputError(
+            f"{path} has a layer whose name has control characters, {ascii(hidden)[:80]}; give it another name."
+        )
+    return model
 
 
 def load_arrays(path: Path, *keys: str) -> list[NDArray[Any]]:
