@@ -8,7 +8,7 @@ from attacks.tflite_files import ALWAYS, attack
 
 @pytest.mark.slow
 def test_damaged_files_are_taken_or_refused():
-    found = attack(20)
+    found = attack(12)
     assert found["wrong"] == []
     seen = {tuple(key.split(", ")) for key in found["ends"]}
     assert {way for way, _, _ in seen} == {"flipped", "edited"}
