@@ -90,7 +90,11 @@ def test_the_public_interface():
         _ = tfprune.prun
 
 
-@pytest.mark.parametrize("module", ["tfprune", "tfprune.benchmark", "tfprune.cli"])
+CHILDREN = ["benchmark.worker", "export.child", "export.inspection", "micro.worker", "partition.stage_worker"]
+"""What runs in processes of its own, started again and again."""
+
+
+@pytest.mark.parametrize("module", ["tfprune", "tfprune.cli", "tfprune.benchmark", *(f"tfprune.{x}" for x in CHILDREN)])
 def test_importing_loads_neither_tensorflow_nor_keras(run_python, module):
     code = f"import sys, json, {module}; print(json.dumps([m for m in ('tensorflow', 'keras') if m in sys.modules]))"
     assert json.loads(run_python(code).stdout) == []

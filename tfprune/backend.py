@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from tfprune.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = [
     "backend",
@@ -23,6 +24,8 @@ __all__ = [
 
 def backend() -> str:
     """Return the name of the backend: `"tensorflow"`, `"jax"` or `"torch"`."""
+    import keras
+
     return str(keras.backend.backend())
 
 
