@@ -76,12 +76,3 @@ def search_winners() -> str:
         "Networks of half of the latency, each refitted on images without labels and then trained for four epochs; "
         f"means of three seeds ± standard deviation:\n\n{markdown(headers, lines)}"
     )
-
-
-@figures
-def search_workers() -> str:
-    one, two = (result("search")["workers"][count] for count in ("1", "2"))
-    return (
-        f"Two workers on two cores make sixteen plans of ResNet-20 {one['seconds'] / two['seconds']:.2f} times as fast "
-        f"as one ({one['seconds']:.0f} and {two['seconds']:.0f} s), and find the same best one."
-    )
