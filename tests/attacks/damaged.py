@@ -45,11 +45,11 @@ def edited(content: bytes, draw: Draw) -> bytes:
     """Return a valid flatbuffer whose model has one to three things wrong."""
     while True:
         model = read_model(content)
-        for _ in range(int(draw.integers(1, 4))):
-            EDITS[int(draw.integers(len(EDITS)))](model, draw)
         try:
+            for _ in range(int(draw.integers(1, 4))):
+                EDITS[int(draw.integers(len(EDITS)))](model, draw)
             return write_model(model)
-        except Exception:  # what the schema itself does not allow: draw again
+        except Exception:  # nothing is left to edit, or the schema itself does not allow it: draw again
             continue
 
 
