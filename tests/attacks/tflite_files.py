@@ -10,6 +10,7 @@ this for one file after the other and tells how each ended; this one watches it.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import queue
@@ -28,7 +29,6 @@ from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
 LIMIT = 60.0
 """Seconds in which all doors must have answered; processes of their own have 3 of these."""
@@ -159,12 +159,14 @@ class Watched:
                 said.put(line)
             said.put("")
 
-        threading.Thread(target=listen, daemon=True).start()
+        self._listener = threading.Thread(target=listen, daemon=True)
+        self._listener.start()
         self._fresh = True
 
     def __call__(self, case: dict[str, Any]) -> dict[str, str]:
         """Return how a case ended, by door."""
         if self._process is None or self._process.poll() is not None:
+            self.stop()
             self._start()
         try:
             self._process.stdin.write(json.dumps(case) + "\n")
@@ -185,6 +187,10 @@ class Watched:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            self._listener.join()
+            for pipe in (self._process.stdin, self._process.stdout):
+                with contextlib.suppress(OSError):
+                    pipe.close()
             self._process = None
 
 
@@ -279,4 +285,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    sys.path[:0] = [str(TESTS), str(TESTS.parent)]
     main()
