@@ -11,6 +11,7 @@ beside the whole network's, taking turns. Networks are kept in `--work`; the sam
 
 from __future__ import annotations
 
+import argparse
 import io
 import itertools
 import json
@@ -211,16 +212,22 @@ def table(content: dict[str, Any]) -> str:
     return markdown(headers, rows)
 
 
+def parsed(description: str | None, name: str) -> tuple[argparse.Namespace, Path]:
+    """Return the arguments of a benchmark that keeps networks, and the folder for these, made if there is none."""
+    parser = make_parser(description)
+    parser.add_argument("--data-dir", type=Path, required=True, help="where cifar10_jpeg.npz is")
+    parser.add_argument("--work", type=Path, default=FOLDER / f"work_{name}", help="folder for the networks")
+    arguments = parser.parse_args()
+    work = arguments.work / "quick" if arguments.quick else arguments.work
+    work.mkdir(parents=True, exist_ok=True)
+    return arguments, work
+
+
 def main() -> None:
     import keras
 
-    parser = make_parser(__doc__)
-    parser.add_argument("--data-dir", type=Path, required=True, help="where cifar10_jpeg.npz is")
-    parser.add_argument("--work", type=Path, default=FOLDER / "work_vgg16", help="folder for the networks")
-    arguments = parser.parse_args()
+    arguments, work = parsed(__doc__, "vgg16")
     quick = arguments.quick
-    work = arguments.work / "quick" if quick else arguments.work
-    work.mkdir(parents=True, exist_ok=True)
     content: dict[str, Any] = {"environment": environment(), "steps": [], "rows": []}
     images = Images(arguments.data_dir, quick)
     whole = train_dense(images, work, ((16, 1, 0.05), (32, 1, 0.02)) if quick else PHASES)

@@ -17,12 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common import FOLDER, destination, environment, make_parser, markdown, report, write_json
+from common import destination, environment, markdown, report, write_json
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from edge import ELSEWHERE
-from vgg16 import Images
+from vgg16 import Images, parsed
 
 BLOCKS = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 3, 2), (6, 96, 2, 1))
 """How much wider inside, channels, how many, the stride of the first."""
@@ -161,13 +161,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     import keras
 
-    parser = make_parser(__doc__)
-    parser.add_argument("--data-dir", type=Path, required=True, help="where cifar10_jpeg.npz is")
-    parser.add_argument("--work", type=Path, default=FOLDER / "work_zeros", help="folder for the networks")
-    arguments = parser.parse_args()
+    arguments, work = parsed(__doc__, "zeros")
     quick = arguments.quick
-    work = arguments.work / "quick" if quick else arguments.work
-    work.mkdir(parents=True, exist_ok=True)
     epochs, after = (1, 1) if quick else (EPOCHS, AFTER)
     images = Images(arguments.data_dir, quick)
 

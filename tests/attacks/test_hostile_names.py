@@ -86,14 +86,13 @@ def test_stages_and_files_are_written_where_they_belong(kind, tmp_path):
     partition(model, plan_partition(model, row, stages=2, latency=[1.0] * 4)).save(folder / "stages", tflite=False)
     assert len(load_stages(folder / "stages")) == 2
     result = tfprune.to_tflite(model, folder / "model.tflite", quantize="float16")
-    assert str(result).isprintable() or "\n" in str(result)
     assert not any(c in str(result) for c in "\x1b\x07\x00\r")
     tfprune.lint(folder / "model.tflite")
     assert {path.name for path in folder.iterdir()} == {"stages", "model.tflite"}
     assert {path.name for path in tmp_path.iterdir()} == {"in"}
 
 
-@pytest.mark.parametrize("kind", ["markup", "escapes", "lines", "unicode", "long"])
+@pytest.mark.parametrize("kind", NAMES)
 def test_commands_print_no_control_characters(kind, tmp_path):
     network(NAMES[kind]).save(tmp_path / "model.keras")
     for command in (["summary", "model.keras"], ["prune", "model.keras", "--sparsity", "0.5", "--out", "out.keras"]):

@@ -20,6 +20,7 @@ from tfprune.graph.choice import LayerChoice
 from tfprune.latency import LatencyTable, NetworkLatency, parts_of
 from tfprune.numbers import is_integer
 from tfprune.pruning.channels.filters import prepare
+from tfprune.pruning.channels.latency import fast_multiple
 from tfprune.refit import Network, Unlabelled
 from tfprune.search.choices import WIDTHS, ChannelChoice, FormChoice, PrecisionChoice, channel_choice, form_choice
 from tfprune.search.plans import Plans
@@ -84,8 +85,12 @@ def find_plans(
     check(budget, choose_from, precisions, levels)
     given = Unlabelled(model, data, samples)
     by_time = latency or (budget is not None and budget.latency is not None)
-    if round_to is None:
-        round_to = fast_multiple(model, verbose) if by_time else 1
+    if round_to is None and by_time:
+        whole = trace(model)
+        of_whole = NetworkLatency(whole, LatencyTable(), progress=verbose > 0)
+        of_whole.prepare()
+        round_to = fast_multiple(of_whole, whole.groups)
+    round_to = 1 if round_to is None else round_to
     prepared = prepare(
         model, Budget(macs=0.5), data=data, samples=samples, layers=layers, skip=skip, round_to=round_to,
         min_channels=min_channels, seed=seed, verbose=verbose,
@@ -108,14 +113,6 @@ def find_plans(
     plans = Plans(graph, choices, budget, timing)
     plans.check()
     return plans, given
-
-
-def fast_multiple(model: keras.Model, verbose: int) -> int:
-    """Return the multiple that numbers of channels have to be of to be fast on this machine."""
-    graph = trace(model)
-    timing = NetworkLatency(graph, LatencyTable(), progress=verbose > 0)
-    timing.prepare()
-    return timing.multiple(min((group.size for group in graph.groups if group.prunable), default=2) // 2)
 
 
 def check(budget: Any, choose_from: Any, precisions: Any, levels: Any) -> None:

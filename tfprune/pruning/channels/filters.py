@@ -21,7 +21,7 @@ from tfprune.graph.choice import LayerChoice
 from tfprune.pruning.channels.allocation import Allocation
 from tfprune.pruning.channels.compensated import GREEDY, OBS, find_curves, rank_scores
 from tfprune.pruning.channels.importance import channel_scores
-from tfprune.pruning.channels.latency import find_timing
+from tfprune.pruning.channels.latency import fast_multiple, find_timing
 from tfprune.pruning.channels.limits import Limits, make_limits, resolve_choices
 from tfprune.pruning.channels.plan import ChannelPlan
 from tfprune.pruning.channels.prepared import Prepared
@@ -163,9 +163,8 @@ def prepare(
     if wanted.compensated or wanted.greedy:
         groups = [exact_only(group) if group.name not in own else group for group in groups]
     timing = find_timing(graph, budget, progress=verbose > 0)
-    if timing is not None:
-        smallest = min((group.size for group in groups if group.prunable), default=1)
-        round_to = timing.multiple(smallest // 2) if round_to is None else round_to
+    if timing is not None and round_to is None:
+        round_to = fast_multiple(timing, groups)
     limits = make_limits(graph, groups, 1 if round_to is None else round_to, min_channels)
     prunable = [group for group in groups if group.prunable]
     if not prunable:

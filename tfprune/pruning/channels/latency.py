@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 from tfprune.cost import Budget, Cost
 from tfprune.cost.budget import as_arguments
-from tfprune.graph import Graph
+from tfprune.graph import ChannelGroup, Graph
 from tfprune.latency import LatencyTable, NetworkLatency
 from tfprune.pruning.channels.allocation import Allocation
 
-__all__ = ["find_timing", "within_latency"]
+__all__ = ["fast_multiple", "find_timing", "within_latency"]
 
 TRIALS = 12
 CLOSER = 0.995
@@ -26,6 +26,11 @@ def find_timing(graph: Graph, budget: Any, *, progress: bool = False) -> Network
     timing = NetworkLatency(graph, LatencyTable(), progress=progress)
     timing.prepare()
     return timing
+
+
+def fast_multiple(timing: NetworkLatency, groups: Iterable[ChannelGroup]) -> int:
+    """Return the multiple that numbers of channels are fast at, at most half of the smallest group that can be cut."""
+    return timing.multiple(min((group.size for group in groups if group.prunable), default=1) // 2)
 
 
 def within_latency(
