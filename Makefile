@@ -7,13 +7,20 @@ BIN := $(VENV)/bin
 # processes that share the cores would only wait for each other's threads
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
 
-.PHONY: demo test check format clean docs benchmarks notebooks
+.PHONY: demo test test-long check format clean docs benchmarks notebooks
 
 demo: $(VENV)/.installed
 	$(BIN)/tfprune demo --overwrite
 
 test: $(VENV)/.installed-test check
 	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 30
+
+# the long forms of attacks, kills and random graphs, with a log of each in build/long: hours
+test-long: $(VENV)/.installed-test
+	mkdir -p build/long
+	GRAPHS=3000 $(ONE_THREAD) $(BIN)/python -m pytest -m long 2>&1 | tee build/long/pytest.txt
+	$(BIN)/python tests/attacks/tflite_files.py --count 2000 2>&1 | tee build/long/tflite_files.txt
+	$(BIN)/python tests/attacks/kills.py --count 200 2>&1 | tee build/long/kills.txt
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -15,8 +16,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
-from quick_fit import build_optimizers_first
+from quick_fit import build_optimizers_first, hurry
 from support import ROOT
+from warm import python_code
 
 
 def pytest_collection_modifyitems(items):
@@ -29,6 +31,14 @@ def pytest_collection_modifyitems(items):
         for tests in sorted(modules.values(), key=lambda tests: -sum("slow" in test.keywords for test in tests)):
             min(hands, key=len).extend(tests)
         items[:] = [item for hand in hands for item in hand]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def kept_for_good():
+    """Take what is still there after each module out of later collections: models are traced into a million objects."""
+    gc.freeze()
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -47,9 +57,9 @@ def no_autotune():
 
 
 @pytest.fixture(autouse=True, scope="session")
-def optimizers_before_steps():
-    """Trace each training step once; processes of their own do as users' do."""
-    build_optimizers_first()
+def short_trainings():
+    """Trace each training step once, for a few steps; processes of their own do as users' do."""
+    hurry()
     yield
     build_optimizers_first(False)
 
@@ -61,9 +71,18 @@ def fixed_seed():
 
 @pytest.fixture
 def run_python():
-    """Run Python code in a process of its own, from a folder that is not the checkout; return what it printed."""
+    """Run Python code in a process of its own, from a folder that is not the checkout; return what it printed.
 
-    def run(code: str, *args: str, check: bool = True, cwd=None, **env: str) -> subprocess.CompletedProcess:
+    Python is started anew, unless `warm` is "ours" or "bare": then Keras is loaded, and tfprune too, or missing.
+    """
+
+    def run(
+        code: str, *args: str, check: bool = True, cwd=None, warm: str | None = None, **env: str
+    ) -> subprocess.CompletedProcess:
+        if warm is not None:
+            done = python_code(code, *args, cwd=cwd, bare={"ours": False, "bare": True}[warm])
+            assert not check or done.returncode == 0, done.stderr[-3000:]
+            return done
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **env}
         done = subprocess.run(
             [sys.executable, "-c", code, *args], capture_output=True, text=True, env=environment, cwd=cwd, timeout=300

@@ -23,3 +23,14 @@ def make_train_function(self: TensorFlowTrainer, force: bool = False):
 def build_optimizers_first(yes: bool = True) -> None:
     """Do so from now on, or no longer."""
     TensorFlowTrainer.make_train_function = make_train_function if yes else ORIGINAL
+
+
+def hurry() -> None:
+    """Build optimizers first; run functions as they were traced, as a few steps take less time than optimizing them."""
+    import gc
+
+    import tensorflow as tf
+
+    build_optimizers_first()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    gc.set_threshold(20_000, 10, 10)

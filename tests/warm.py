@@ -1,4 +1,4 @@
-"""The `tfprune` command in a process of its own that need not import TensorFlow first: forked from one that has.
+"""Commands, scripts and code in processes of their own that need not import TensorFlow first: forked from one that has.
 
 The process has the arguments, the folder, the environment, the streams and the exit code of one that is started anew;
 only the seconds of the import are missing. Tests of the start itself run `tfprune` by `cold=True`.
@@ -18,13 +18,32 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-SERVER = """
-import json, os, sys
-import keras, tensorflow, tfprune, tfprune.cli.app as app
-from importlib import import_module
+LOADED = """
+import keras, tensorflow
 tensorflow.lite.TFLiteConverter
+"""
+"""What every such process has."""
+
+OURS = """
+import tfprune, tfprune.cli.app as app
+from importlib import import_module
 for name in app.COMMANDS:
     import_module(f"tfprune.cli.{name}")
+"""
+"""And one that runs commands and examples."""
+
+NOT_INSTALLED = """
+class NotInstalled:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "tfprune":
+            raise ModuleNotFoundError("tfprune is not installed here")
+sys.meta_path.insert(0, NotInstalled())
+"""
+"""And one in which finished models have to load."""
+
+FORKS = """
+gc.collect()
+gc.freeze()
 print("{}", flush=True)
 for line in sys.stdin:
     job = json.loads(line)
@@ -41,6 +60,10 @@ os.chdir(job["cwd"])
 os.environ.clear()
 os.environ.update(job["env"])
 sys.argv = [job["script"] or "tfprune", *job["arguments"]]
+if job["code"]:
+    sys.argv[0] = "-c"
+    exec(compile(job["code"], "<string>", "exec"), {"__name__": "__main__"})
+    sys.exit()
 if not job["script"]:
     app.main()
     sys.exit()
@@ -50,8 +73,8 @@ few = dataclasses.replace(whole, **{name: getattr(whole, name)[:size] for name, 
     ("x_train", 384), ("y_train", 384), ("x_test", 128), ("y_test", 128))})
 tfprune.datasets.fashion_mnist_small = lambda: few
 sys.path.append(os.path.join(job["root"], "tests"))
-from quick_fit import build_optimizers_first
-build_optimizers_first()
+from quick_fit import hurry
+hurry()
 sys.path[0] = os.path.dirname(job["script"])
 runpy.run_path(job["script"], run_name="__main__")
 """
@@ -60,9 +83,10 @@ COLD = "from tfprune.cli import main; main()"
 
 
 class Warm:
-    """The process that forks; started when the first command is run."""
+    """The process that forks; started when it is first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, loaded: str) -> None:
+        self.code = "import gc, json, os, sys" + loaded + FORKS
         self.process: subprocess.Popen | None = None
 
     def answer(self, timeout: float) -> dict:
@@ -76,13 +100,19 @@ class Warm:
         return json.loads(line)
 
     def run(
-        self, arguments: list[str], cwd: Path, env: dict[str, str], timeout: float, script: Path | None = None
+        self,
+        arguments: list[str],
+        cwd: Path,
+        env: dict[str, str],
+        timeout: float,
+        script: Path | None = None,
+        code: str | None = None,
     ) -> subprocess.CompletedProcess:
-        """Run the command, or a script, with few images."""
+        """Run the command, or a script with few images, or code."""
         if self.process is None:
             settings = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
             self.process = subprocess.Popen(
-                [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                [sys.executable, "-c", self.code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL, text=True, env=settings, start_new_session=True,
             )  # fmt: skip
             self.answer(300)
@@ -92,7 +122,7 @@ class Warm:
             err.touch()
             job = {"arguments": arguments, "cwd": str(cwd), "env": env, "out": str(out), "err": str(err)}
             job["root"] = str(ROOT)
-            job["script"] = None if script is None else str(script)
+            job |= {"script": None if script is None else str(script), "code": code}
             self.process.stdin.write(f"{json.dumps(job)}\n")
             self.process.stdin.flush()
             code = self.answer(timeout)["code"]
@@ -106,8 +136,9 @@ class Warm:
             self.process = None
 
 
-WARM = Warm()
+WARM, BARE = Warm(LOADED + OURS), Warm(LOADED + NOT_INSTALLED)
 atexit.register(WARM.close)
+atexit.register(BARE.close)
 
 
 def tfprune_command(
@@ -128,6 +159,22 @@ def tfprune_command(
         return WARM.run(words, folder, environment, timeout)
     program = [sys.executable, "-c", COLD, *words]
     return subprocess.run(program, capture_output=True, text=True, cwd=folder, env=environment, timeout=timeout)
+
+
+def python_code(
+    code: str, *arguments: object, cwd: Path | None = None, bare: bool = False, timeout: float = 300
+) -> subprocess.CompletedProcess:
+    """Run code in a process that has loaded Keras; return its exit code and what it printed.
+
+    Args:
+        code: What `python -c` would take.
+        *arguments: What follows it.
+        cwd: Where it runs.
+        bare: Whether tfprune is missing there.
+        timeout: Seconds it may take.
+    """
+    place = Path(tempfile.gettempdir()) if cwd is None else cwd
+    return (BARE if bare else WARM).run([*map(str, arguments)], place, dict(os.environ), timeout, code=code)
 
 
 def example(folder: Path, path: Path, *arguments: object, timeout: float = 300) -> subprocess.CompletedProcess:

@@ -17,8 +17,10 @@ HERE = Path(__file__).parent
 
 
 def environment(backend):
-    """The environment of a process on a backend, one thread for each."""
-    return {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    """The environment of a process on a backend, one thread for each; compiling takes JAX longer than the steps."""
+    quickly = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    ours = {"KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "XLA_FLAGS": quickly}
+    return {**os.environ, **ours}
 
 
 def needed(backend):

@@ -2,13 +2,12 @@
 
 import json
 import signal
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
+from warm import python_code
 
 from tfprune import BackupAndRestore, PruneCallback
 from tfprune.granularity import Filter
@@ -52,7 +51,7 @@ np.savez(out, *[w.numpy() for w in model.weights])
 
 def run(tmp_path, mode, name, kill_epoch=0, kind="tfprune", check=True):
     arguments = [mode, str(tmp_path / f"backup-{name}"), str(tmp_path / f"{name}.npz"), str(kill_epoch), kind]
-    done = subprocess.run([sys.executable, "-c", SCRIPT, *arguments], capture_output=True, text=True, timeout=300)
+    done = python_code(SCRIPT, *arguments, cwd=tmp_path)
     assert not check or done.returncode == 0, done.stderr[-2000:]
     return done.returncode
 

@@ -207,7 +207,7 @@ folder = sys.argv[1]
 model = keras.models.load_model(folder + "/small.keras")
 print(repr(float(np.abs(model.predict(np.load(folder + "/x.npy"), verbose=0)).sum())))
 """
-    found = float(run_python(code, str(tmp_path)).stdout.split()[-1])
+    found = float(run_python(code, str(tmp_path), warm="bare").stdout.split()[-1])
     assert found == pytest.approx(float(np.abs(small.predict(x, verbose=0)).sum()), rel=1e-5)
 
 

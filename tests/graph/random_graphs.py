@@ -310,7 +310,7 @@ def main():
     for seed in range(arguments.first, arguments.first + arguments.graphs):
         if time.monotonic() - begin > arguments.seconds:
             break
-        keras.backend.clear_session()
+        keras.backend.clear_session(free_memory=False)
         with double():
             graph, model = numbered(seed)
         try:

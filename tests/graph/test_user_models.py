@@ -69,7 +69,7 @@ def test_all_load_without_tfprune(cut, tmp_path, run_python):
         outputs = keras.tree.flatten(small(x))
         np.savez(data, **arrays, **{f"out:{n}": np.asarray(y) for n, y in enumerate(outputs)})
         jobs.append((name, path, data))
-    worst = json.loads(run_python(LOAD, json.dumps(jobs), PYTHONPATH="").stdout.splitlines()[-1])
+    worst = json.loads(run_python(LOAD, json.dumps(jobs), warm="bare").stdout.splitlines()[-1])
     assert worst.keys() == MODELS.keys() - {"opaque"}
     assert max(worst.values()) < 1e-6, worst
 

@@ -236,7 +236,7 @@ model = keras.models.load_model("pruned.keras")
 np.testing.assert_allclose(model.predict(np.ones((2, 8, 8, 2)), verbose=0), np.load("y.npy"), atol=1e-6)
 print(float(np.mean(model.get_layer("hidden").kernel == 0)))
 """
-    assert run_python(code, cwd=tmp_path).stdout.strip() == "0.8"
+    assert run_python(code, cwd=tmp_path, warm="bare").stdout.strip() == "0.8"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ process with it.
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import sys
@@ -69,6 +70,8 @@ def preload() -> None:
     import tensorflow as tf
 
     _ = tf.lite.TFLiteConverter, tf.saved_model.load
+    gc.collect()
+    gc.freeze()  # each conversion collects garbage: without this, what was imported would be looked through, and copied
 
 
 def main(folder: Path) -> None:

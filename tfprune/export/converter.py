@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -67,7 +68,24 @@ def convert(folder: Path, settings: Settings, samples: dict[str, Any] | None = N
         converter.representative_dataset = representative_dataset
         if settings.io_dtype != "float32":
             converter.inference_input_type = converter.inference_output_type = tf.as_dtype(settings.io_dtype)
-    return bytes(converter.convert())
+    with _little_to_collect():
+        return bytes(converter.convert())
+
+
+@contextlib.contextmanager
+def _little_to_collect() -> Iterator[None]:
+    """Keep what is there by now out of the collections of garbage that the converter asks for.
+
+    With Keras loaded, such a collection takes longer than converting a small model.
+    """
+    if gc.get_freeze_count():  # somebody else's
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _exactly(samples: Any, batch: int) -> Any:
