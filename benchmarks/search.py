@@ -148,7 +148,7 @@ METHODS: dict[str, Any] = {
 
 
 def workers(task: Task, count: int) -> dict[str, Any]:
-    """Return how long a search takes that makes eight plans."""
+    """Return how long a search takes that makes sixteen plans."""
     import tfprune
     from tfprune.search import run
 

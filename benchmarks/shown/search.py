@@ -76,3 +76,16 @@ def search_winners() -> str:
         "Networks of half of the latency, each refitted on images without labels and then trained for four epochs; "
         f"means of three seeds ± standard deviation:\n\n{markdown(headers, lines)}"
     )
+
+
+@figures
+def search_workers() -> str:
+    content = result("search")["workers"]
+    one, two = content["1"], content["2"]
+    ratio = one["seconds"] / two["seconds"]
+    lines = [[str(count), f"{row['seconds']:.0f}", f"{row['each']:.1f}"] for count, row in (("1", one), ("2", two))]
+    table = markdown(["workers", "seconds in all", "seconds of each plan"], lines)
+    return (
+        f"Sixteen plans of ResNet-20 made and refitted on a machine of two cores, by `workers=1` and `workers=2`: "
+        f"{ratio:.2f}× as many plans per second, the time that processes take to start included.\n\n{table}"
+    )

@@ -124,6 +124,16 @@ def test_a_damaged_table_is_measured_anew(tmp_path):
     assert json.loads(table.path.read_text())
 
 
+def test_where_nothing_can_be_written_latencies_are_measured_all_the_same(kernels_of_eight, tmp_path):
+    (tmp_path / "file").write_text("")
+    table = LatencyTable(folder=tmp_path / "file" / "cache")
+    conv = Operation("convolution", (8, 8), 16, 16, (3, 3), (1, 1), (1, 1), "same")
+    with pytest.warns(UserWarning, match="set TFPRUNE_CACHE to a folder that can be written"):
+        table.measure([conv])
+    assert table[conv] > 0
+    assert conv not in LatencyTable(folder=tmp_path / "file" / "cache")
+
+
 def test_what_can_not_be_run_stays_unknown(tmp_path):
     cube = Operation("convolution", (4, 4, 4), 2, 2, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same")
     table = LatencyTable(folder=tmp_path)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple
 from pathlib import Path
@@ -136,9 +137,16 @@ class LatencyTable:
             total = ROUNDS * len(files)
             for key, value in track(self._run(files), total, "measure latencies", progress):
                 known[key] = min(value, known.get(key, np.inf))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with atomic_path(self.path) as temporary:
-            temporary.write_text(json.dumps(known, indent=0) + "\n", encoding="utf-8")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with atomic_path(self.path) as temporary:
+                temporary.write_text(json.dumps(known, indent=0) + "\n", encoding="utf-8")
+        except OSError as error:  # a home that is read-only, a full disk: what was measured is known all the same
+            warnings.warn(
+                f"Latencies can't be kept in {self.folder} ({error.strerror or error}), so they are measured again "
+                "next time; set TFPRUNE_CACHE to a folder that can be written.",
+                stacklevel=2,
+            )
 
     def _run(self, files: dict[str, Path]) -> Iterator[tuple[str, float]]:
         with contextlib.ExitStack() as stack:
@@ -170,13 +178,11 @@ class LatencyTable:
 
     def _load(self) -> dict[str, float]:
         if self._times is None:
-            self._times = {}
-            if self.path.exists():
-                try:
-                    stored = json.loads(self.path.read_text(encoding="utf-8"))
-                    self._times = {str(key): float(value) for key, value in stored.items()}
-                except (ValueError, AttributeError, TypeError):
-                    self._times = {}  # damaged; it is measured anew
+            try:
+                stored = json.loads(self.path.read_text(encoding="utf-8"))
+                self._times = {str(key): float(value) for key, value in stored.items()}
+            except (OSError, ValueError, AttributeError, TypeError):
+                self._times = {}  # there is none, or it is damaged: it is measured anew
         return self._times
 
 
@@ -201,4 +207,8 @@ def cache_folder() -> Path:
         return Path(os.environ["TFPRUNE_CACHE"])
     if os.environ.get("XDG_CACHE_HOME"):
         return Path(os.environ["XDG_CACHE_HOME"]) / "tfprune"
-    return Path.home() / ".cache" / "tfprune"
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a home
+        home = Path(tempfile.gettempdir())
+    return home / ".cache" / "tfprune"
