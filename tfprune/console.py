@@ -1,4 +1,4 @@
-"""Where tables and progress are printed."""
+"""Where tables and progress are printed, and how numbers of things are written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track as rich_track
 
-__all__ = ["console", "track"]
+__all__ = ["console", "counted", "track"]
 
 WIDTH_OF_FILES = 120
 T = TypeVar("T")
@@ -34,3 +34,13 @@ def track(items: Iterable[T], total: int, what: str, show: bool) -> Iterator[T]:
         yield from items
     else:
         yield from rich_track(items, what, total=total, console=bar, transient=True)
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number of things in words.
+
+    Example:
+        >>> counted(1, "stage"), counted(3, "stage")
+        ('1 stage', '3 stages')
+    """
+    return f"{count} {what}{'' if count == 1 else 's'}"

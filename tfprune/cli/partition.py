@@ -77,7 +77,7 @@ def partition(
 
     row = Devices.load(devices)
     loaded = load_model(model)
-    from tfprune.partition.amounts import counted
+    from tfprune.console import counted
     from tfprune.partition.exits import add_exits
     from tfprune.partition.planning import plan_partition
     from tfprune.partition.runner import run_stages

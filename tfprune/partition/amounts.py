@@ -10,7 +10,7 @@ from typing import Any
 from tfprune.errors import InputError
 from tfprune.numbers import is_real
 
-__all__ = ["bandwidth_of", "counted", "delay_of", "duration"]
+__all__ = ["bandwidth_of", "delay_of", "duration"]
 
 RATES = {
     "": 1.0, "b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 1024.0, "mib": 1024.0**2, "gib": 1024.0**3,
@@ -92,13 +92,3 @@ def duration(milliseconds: float) -> str:
     if milliseconds >= 1000:
         return f"{milliseconds / 1000:.2f} s"
     return f"{milliseconds:.2f} ms" if milliseconds >= 0.1 else f"{1000 * milliseconds:.1f} µs"
-
-
-def counted(count: int, what: str) -> str:
-    """Return a number of things in words.
-
-    Example:
-        >>> counted(1, "stage"), counted(3, "stage")
-        ('1 stage', '3 stages')
-    """
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -8,7 +8,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from tfprune.partition.amounts import counted, duration
+from tfprune.console import counted
+from tfprune.partition.amounts import duration
 from tfprune.sizes import readable
 
 __all__ = ["LinkRun", "RunResult", "StageRun"]

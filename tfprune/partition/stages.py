@@ -10,10 +10,10 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from tfprune.console import counted
 from tfprune.errors import InputError
 from tfprune.files import PathLike
 from tfprune.graph import Tensor, trace
-from tfprune.partition.amounts import counted
 from tfprune.partition.chain import Chain
 from tfprune.partition.plan import PartitionPlan
 from tfprune.partition.planning import fingerprint_of

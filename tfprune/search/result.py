@@ -11,6 +11,7 @@ import keras
 from rich.table import Table
 from rich.text import Text
 
+from tfprune.console import counted
 from tfprune.search.journal import Trial
 from tfprune.search.plan import Plan
 from tfprune.search.plans import Plans
@@ -96,7 +97,9 @@ class Searched:
             plan = self.plans.plan(trial.point)
             mark = "best" if trial.point == self.best.point else ""
             cells = [told(trial.metrics[name]) for name in names]
-            table.add_row(*cells, f"{len(plan.remove)} groups", f"{len(plan.forms)} layers", plan.precision, mark)
+            table.add_row(
+                *cells, counted(len(plan.remove), "group"), counted(len(plan.forms), "layer"), plan.precision, mark
+            )
         return table
 
     def study(self, rung: str | None = None, storage: Any = None) -> Any:
