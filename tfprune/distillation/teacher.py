@@ -14,7 +14,7 @@ from tfprune.surgery.rebuild import Rebuilt
 
 __all__ = ["check_teacher", "snapshot"]
 
-FUNCTIONAL = type(keras.Model(symbol := keras.Input((1,)), symbol))
+FUNCTIONAL = type(keras.Model(symbol := keras.Input((1,)), keras.layers.Identity()(symbol)))
 """The class of models that are made of inputs and outputs; Keras has no public name for it."""
 
 
