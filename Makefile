@@ -18,7 +18,7 @@ test: $(VENV)/.installed-test check
 # on the oldest versions that setup.cfg admits; the command line refuses such a Keras, as it loads files of strangers
 test-min: $(VENV)-min/.installed
 	$(ONE_THREAD) $(VENV)-min/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal \
-	  -W ignore -m "not slow and not long" tests --ignore=tests/cli --ignore=tests/docs
+	  -W ignore -m "not slow and not long" tests --ignore=tests/cli --ignore=tests/docs --ignore=tests/attacks
 
 # the long forms of attacks, kills and random graphs, with a log of each in build/long: hours
 test-long: $(VENV)/.installed-test

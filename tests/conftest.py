@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -31,6 +32,17 @@ def pytest_collection_modifyitems(items):
         for tests in sorted(modules.values(), key=lambda tests: -sum("slow" in test.keywords for test in tests)):
             min(hands, key=len).extend(tests)
         items[:] = [item for hand in hands for item in hand]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Skip tests of layers and operations that an older Keras does not have."""
+    try:
+        return (yield)
+    except AttributeError as error:
+        if keras.__version__ < "3.15" and re.match(r"module 'keras\.(ops|layers)' has no attribute", str(error)):
+            pytest.skip(f"Keras {keras.__version__}: {error}")
+        raise
 
 
 @pytest.fixture(autouse=True, scope="module")

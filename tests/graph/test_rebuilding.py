@@ -76,6 +76,8 @@ def test_the_optimizer_goes_on_where_it_was(name):
     assert int(small.optimizer.iterations.numpy()) == int(model.optimizer.iterations.numpy()) == 2
     compare_memory(model, small)
     for x, y in data[2:]:
+        model.reset_metrics()  # older Keras returns the mean of all batches so far
+        small.reset_metrics()
         before, after = (float(m.train_on_batch(x, y)) for m in (model, small))
         assert before == pytest.approx(after, rel=2e-5)
         zero(graph, CUT)  # the removed channels learn too: they are put back

@@ -38,6 +38,7 @@ class BestKeepers:
         for callback, _ in self._keepers:
             if isinstance(callback, keras.callbacks.EarlyStopping):
                 callback.on_train_begin()
+                callback.best = None  # older Keras leaves it
 
     def start_over(self) -> None:
         """Make them forget what they have compared so far: the promised sparsity has just been reached."""

@@ -254,7 +254,8 @@ def pooled(sent: Sent, x: Any) -> Any:
         3: layers.GlobalAveragePooling1D, 4: layers.GlobalAveragePooling2D, 5: layers.GlobalAveragePooling3D
     }  # fmt: skip
     pool = ranks.get(len(sent.shape))
-    return x if pool is None else pool(name=f"{sent.name}_pooled")(x)
+    name = f"{sent.name}_pooled"
+    return layers.Identity(name=name)(x) if pool is None else pool(name=name)(x)  # Keras 3.12 wants a layer
 
 
 def fit_head(features: Array, labels: NDArray[Any], classes: int, ridge: float) -> tuple[Array, Array]:
