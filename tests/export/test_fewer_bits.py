@@ -10,6 +10,8 @@ from tfprune.errors import InputError
 from tfprune.export import requantize, to_tflite
 from tfprune.linting import read_network
 
+pytest.importorskip("ai_edge_quantizer")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
