@@ -1,6 +1,8 @@
 # make demo: everything from a fresh clone to a benchmarked .tflite.   make test: all checks.   make docs: the site.
 PYTHON ?= python3
 VENV ?= .venv
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 # processes that run tests, up to 4 GB each; one more than cores, as they often wait for processes of their own
 WORKERS ?= 3
 BIN := $(VENV)/bin
@@ -26,6 +28,8 @@ test-long: $(VENV)/.installed-test
 	GRAPHS=3000 $(ONE_THREAD) $(BIN)/python -m pytest -m long 2>&1 | tee build/long/pytest.txt
 	$(BIN)/python tests/attacks/tflite_files.py --count 2000 2>&1 | tee build/long/tflite_files.txt
 	$(BIN)/python tests/attacks/kills.py --count 200 2>&1 | tee build/long/kills.txt
+	$(BIN)/python tests/attacks/soak.py --seconds 3600 2>&1 | tee build/long/soak.txt
+	$(BIN)/python tests/attacks/large.py 2>&1 | tee build/long/large.txt
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
