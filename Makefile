@@ -27,6 +27,8 @@ test-long: $(VENV)/.installed-test
 	mkdir -p build/long
 	GRAPHS=3000 $(ONE_THREAD) $(BIN)/python -m pytest -m long 2>&1 | tee build/long/pytest.txt
 	$(BIN)/python tests/attacks/tflite_files.py --count 2000 2>&1 | tee build/long/tflite_files.txt
+	$(BIN)/python -m pip install --quiet atheris
+	$(BIN)/python tests/attacks/fuzz.py --seconds 600 2>&1 | tee build/long/fuzz.txt
 	$(BIN)/python tests/attacks/kills.py --count 200 2>&1 | tee build/long/kills.txt
 	$(BIN)/python tests/attacks/soak.py --seconds 3600 2>&1 | tee build/long/soak.txt
 	$(BIN)/python tests/attacks/large.py 2>&1 | tee build/long/large.txt

@@ -13,6 +13,7 @@ __all__ = [
     "TfpruneError",
     "UnknownArgumentError",
     "nearest",
+    "one_line",
 ]
 
 
@@ -58,3 +59,18 @@ def nearest(name: object, allowed: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(name), names, n=1)
     hint = f"Did you mean {close[0]!r}? " if close else ""
     return f"{hint}Allowed: {', '.join(map(repr, names))}."
+
+
+def one_line(text: str, longest: int = 300) -> str:
+    r"""Make text of a file, a model or another program safe to print: one line, no control characters, not too long.
+
+    Args:
+        text: The text.
+        longest: The most characters that are left of it.
+
+    Example:
+        >>> one_line("\x1b[31mred\n  alert")
+        '[31mred alert'
+    """
+    clean = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return clean if len(clean) <= longest else clean[: longest - 1] + "…"

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tfprune.errors import InputError
+from tfprune.errors import InputError, one_line
 from tfprune.files import PathLike, existing_file
 
 __all__ = ["dump_yaml", "load_yaml", "read_yaml"]
@@ -78,7 +78,7 @@ def load_yaml(text: str) -> Any:
     try:
         return yaml.load(text, PlainLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: dates that are none, huge numbers
-        raise InputError(f"This is not YAML: {' '.join(str(error).split())[:500]}") from error
+        raise InputError(f"This is not YAML: {one_line(str(error), 500)}") from error
 
 
 def read_yaml(path: PathLike) -> Any:

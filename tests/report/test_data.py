@@ -30,14 +30,15 @@ def test_there_and_back_again(report, tmp_path):
 @settings(max_examples=50, deadline=None)
 @given(st.text(), st.floats(allow_nan=False, allow_infinity=False), st.lists(st.integers(0, 9), max_size=5))
 def test_any_values_come_back(name, amount, runs):
-    report = Report(
-        name, "models", headline=(Change(name, "ms", amount),), channels=(Channels(name, "", 9, 1, tuple(runs)),)
-    )
+    size = sum(runs) or 9
+    group = Channels(name, "", size, min(sum(runs[::2]), size), tuple(runs) if sum(runs) else ())
+    report = Report(name, "models", headline=(Change(name, "ms", amount),), channels=(group,))
     assert Report.from_json(report.to_json()) == report
     assert report.to_html() == report.to_html()
 
 
 GOOD = json.loads(report_of(2).to_json())
+WEIGHTS = {"name": "a", "shape": [2], "picture": [], "limit": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,11 @@ GOOD = json.loads(report_of(2).to_json())
         json.dumps({**GOOD, "title": 3}), json.dumps({**GOOD, "layers": "many"}), json.dumps({**GOOD, "surprise": 1}),
         json.dumps({**GOOD, "layers": [{"name": "a"}]}),
         json.dumps({**GOOD, "headline": [{"name": "a", "unit": "", "after": "x"}]}),
+        json.dumps({**GOOD, "headline": [{"name": "a", "unit": "", "after": float("inf")}]}),
+        json.dumps({**GOOD, "channels": [{"name": "a", "kind": "filter", "size": 0, "left": 0}]}),
+        json.dumps({**GOOD, "channels": [{"name": "a", "kind": "filter", "size": 8, "left": 9}]}),
+        json.dumps({**GOOD, "channels": [{"name": "a", "kind": "filter", "size": 8, "left": 3, "runs": [3, 4]}]}),
+        json.dumps({**GOOD, "weights": [{**WEIGHTS, "after": [1], "before": [1, 2]}]}),
     ],
 )  # fmt: skip
 def test_what_is_no_report_is_refused(text):

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tfprune.errors import BenchmarkError, InputError
+from tfprune.errors import BenchmarkError, InputError, one_line
 
 __all__ = ["STEP_SECONDS", "Child"]
 
@@ -22,7 +22,6 @@ STEP_SECONDS = 60.0  # the time limit of one step where the user gives none
 _START_SECONDS = 120.0  # Python and NumPy from a slow SD card; no fault of the model
 _LONGEST_ANSWER = 4 << 20
 _KEPT_MESSAGES = 16 << 10
-_LONGEST_MESSAGE = 300
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from tfprune.benchmark.worker import main; main()"
 
 
@@ -107,7 +106,7 @@ class Child:
             answer = json.loads(line)
             if "ok" in answer:
                 return dict(answer["ok"])
-            kind, message = str(answer["error"]), _one_line(str(answer["message"]))
+            kind, message = str(answer["error"]), one_line(str(answer["message"])).rstrip(".")
         except (ValueError, TypeError, KeyError) as error:
             raise self._failed(doing, "its worker gave an answer that makes no sense") from error
         if kind == "input":
@@ -185,10 +184,4 @@ class Child:
 def _last_words(messages: bytes) -> str:
     lines = [line.strip() for line in messages.decode("utf-8", "replace").splitlines()]
     told = [line for line in lines if line and not line.startswith(("INFO:", "WARNING:"))]
-    return _one_line(told[-1]) if told else ""
-
-
-def _one_line(text: str) -> str:
-    """Make text from a model or a runtime safe to print: one line, no control characters, not too long."""
-    clean = " ".join("".join(c if c.isprintable() else " " for c in text).split()).rstrip(".")
-    return clean if len(clean) <= _LONGEST_MESSAGE else clean[: _LONGEST_MESSAGE - 1] + "…"
+    return one_line(told[-1]).rstrip(".") if told else ""

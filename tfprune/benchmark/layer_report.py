@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfprune.benchmark.rendering import printable
-from tfprune.errors import InputError
+from tfprune.errors import InputError, one_line
+from tfprune.plain_records import from_plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -135,23 +136,16 @@ class LayerReport:
             InputError: If it is something else.
         """
         try:
-            content = json.loads(text)
-            layers = tuple(_layer(layer) for layer in content["layers"])
-            return cls(**{**content, "layers": layers, "notes": tuple(content["notes"])})
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"This is no saved report of layers ({error!r}); give what to_json() wrote.") from error
+            return from_plain(cls, json.loads(text))
+        except (ValueError, RecursionError) as error:
+            told = one_line(str(error))
+            raise InputError(f"This is no saved report of layers ({told}); give what to_json() wrote.") from error
 
     def _where(self) -> str:
         by = ", ".join(f"{name} {version}" for name, version in self.versions.items() if name != "python")
         clock = "CPU time" if self.clock == "cpu" else "wall time"
         threads = f"{self.threads} thread{'s' * (self.threads != 1)}"
         return f"{clock}, {threads}, {self.device}, {self.rounds} rounds, {by}"
-
-
-def _layer(content: Mapping[str, Any]) -> LayerTime:
-    shape = content["shape"]
-    names = {name: tuple(content[name]) for name in ("operations", "layers")}
-    return LayerTime(**{**content, **names, "shape": None if shape is None else tuple(shape)})
 
 
 def _few(names: tuple[str, ...]) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfprune.benchmark.records import Delegation, Environment, Failure, Latency, Memory, ModelResult, Speedup
-from tfprune.errors import InputError
+from tfprune.benchmark.records import Environment, Failure, ModelResult
+from tfprune.errors import InputError, one_line
+from tfprune.plain_records import from_plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -74,13 +75,14 @@ class Report:
             InputError: If it is something else.
         """
         try:
-            environment = {**content["environment"], "cpu_flags": tuple(content["environment"]["cpu_flags"])}
-            where = Environment(**environment)
-            models = tuple(_model_result(model, where) for model in content["models"])
-            failures = tuple(Failure(**failure) for failure in content.get("failures", ()))
-            return cls(models, where, tuple(content["notes"]), failures)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"This is not a saved benchmark report ({error!r}); give what to_json() wrote.") from error
+            where = content["environment"]
+            # Reports of versions that measured one setting only have it in the environment.
+            setting = {name: where[name] for name in ("threads", "interpreter", "versions")}
+            models = [{**setting, **model} for model in content["models"]]
+            return from_plain(cls, {**content, "models": models})
+        except (KeyError, TypeError, ValueError) as error:
+            told = one_line(str(error))
+            raise InputError(f"This is not a saved benchmark report ({told}); give what to_json() wrote.") from error
 
     @classmethod
     def from_json(cls, text: str) -> Report:
@@ -91,19 +93,6 @@ class Report:
         """
         try:
             content = json.loads(text)
-        except ValueError as error:
-            raise InputError(f"This is not JSON ({error}); give what to_json() wrote.") from error
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"This is not JSON ({one_line(str(error))}); give what to_json() wrote.") from error
         return cls.from_dict(content)
-
-
-def _model_result(content: Mapping[str, Any], where: Environment) -> ModelResult:
-    # Reports of versions that measured one setting only have it in the environment.
-    setting = {"threads": where.threads, "interpreter": where.interpreter, "versions": where.versions}
-    delegation = content.get("delegation")
-    parts = {
-        "latency": Latency(**content["latency"]),
-        "memory": Memory(**content["memory"]),
-        "speedup": None if content["speedup"] is None else Speedup(**content["speedup"]),
-        "delegation": None if delegation is None else Delegation(**delegation),
-    }
-    return ModelResult(**{**setting, **content, **parts})

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import tfprune
-from tfprune.errors import BenchmarkError, InputError
+from tfprune.errors import BenchmarkError, InputError, one_line
 
 __all__ = ["answer_in", "run_module"]
-
-LAST_WORDS = 300
 
 
 def run_module(module: str, folder: Path, timeout: float, what: str, **settings: str) -> dict[str, Any]:
@@ -83,7 +81,7 @@ def answer_in(folder: Path, work: Callable[[], dict[str, Any]]) -> None:
     except InputError as error:
         answer = {"kind": "input", "error": str(error)}
     except Exception as error:  # whatever a damaged file makes the classes that read it raise
-        answer = {"kind": "failed", "error": f"{type(error).__name__}: {_plain(str(error))}"}
+        answer = {"kind": "failed", "error": f"{type(error).__name__}: {one_line(str(error))}"}
     with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
         json.dump(answer, file)
     os.replace(file.name, folder / "answer.json")
@@ -100,10 +98,4 @@ def _ending(code: int) -> str:
 
 def _last_words(log: bytes) -> str:
     lines = [line.strip() for line in log.decode("utf-8", "replace").splitlines() if line.strip()]
-    return f"Its last words: {_plain(lines[-1])}" if lines else "It said nothing."
-
-
-def _plain(text: str) -> str:
-    """Make text from a file or a runtime safe to print: one line, no control characters, not too long."""
-    clean = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return clean if len(clean) <= LAST_WORDS else clean[: LAST_WORDS - 1] + "…"
+    return f"Its last words: {one_line(lines[-1])}" if lines else "It said nothing."

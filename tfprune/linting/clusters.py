@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tfprune.linting.damage import check
 from tfprune.linting.network import Network
 from tfprune.linting.partitions import partitions
 from tfprune.linting.roles import Node, Role, nodes_of
@@ -87,7 +88,11 @@ def survey(network: Network) -> Survey:
 
     Returns:
         The clusters and the blocks.
+
+    Raises:
+        InputError: If an operation lacks what it computes with.
     """
+    check(network)
     nodes = nodes_of(network)
     clusters: list[Cluster] = []
     blocks: list[Block] = []

@@ -18,7 +18,7 @@ from typing import IO, Any, cast
 
 from numpy.typing import NDArray
 
-from tfprune.errors import BenchmarkError
+from tfprune.errors import BenchmarkError, one_line
 from tfprune.partition.messages import read_message, write_message
 
 __all__ = ["Row"]
@@ -27,7 +27,6 @@ PROGRAM = (
     "import sys; settings = sys.argv.pop(); sys.path[:] = sys.argv[1:]; sys.argv.append(settings); "
     "from tfprune.partition.stage_worker import failing; failing()"
 )
-LAST_WORDS = 300
 START_SECONDS = 120.0
 """Python, NumPy and the interpreter, from a slow disk."""
 
@@ -151,7 +150,7 @@ class Row:
         self._said[failed].seek(0)
         lines = self._said[failed].read().decode("utf-8", "replace").splitlines()
         told = [line.strip() for line in lines if line.strip() and not line.startswith(("INFO:", "WARNING:"))]
-        words = "".join(c if c.isprintable() else " " for c in told[-1])[:LAST_WORDS] if told else ""
+        words = one_line(told[-1]) if told else ""
         how = f"exit code {code}"
         if code < 0:
             with contextlib.suppress(ValueError):

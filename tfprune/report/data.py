@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tfprune.errors import InputError
+from tfprune.errors import InputError, one_line
 from tfprune.files import PathLike, check_destination, write_atomically
+from tfprune.plain_records import from_plain, to_plain
 from tfprune.report.parts import Change, Channels, File, Front, Layer, Stage, Waterfall, Weights
-from tfprune.report.plain import from_plain, to_plain
 
 __all__ = ["Report"]
 
@@ -93,7 +93,9 @@ class Report:
                 raise ValueError(f"its version is {version!r}, this tfprune reads {VERSION}")
             return from_plain(cls, values)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise InputError(f"This is no saved report ({str(error)[:200]}); give what to_json() wrote.") from error
+            raise InputError(
+                f"This is no saved report ({one_line(str(error), 200)}); give what to_json() wrote."
+            ) from error
 
     @classmethod
     def load(cls, path: PathLike) -> Report:

@@ -158,6 +158,12 @@ class Channels:
     reason: str = ""
     silent: bool = False
 
+    def __post_init__(self) -> None:
+        if self.size < 1 or not 0 <= (self.left or 0) <= self.size:
+            raise ValueError(f"{self.name} has {self.left} of {self.size} channels left")
+        if self.runs and (min(self.runs) < 0 or sum(self.runs) != self.size):
+            raise ValueError(f"{self.name} has runs of {sum(self.runs)} channels, and {self.size} in all")
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -181,6 +187,10 @@ class Weights:
     after: tuple[int, ...]
     before: tuple[int, ...] = ()
     zeros: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.before and len(self.before) != len(self.after):
+            raise ValueError(f"{self.name} has histograms of {len(self.before)} and {len(self.after)} bins")
 
 
 @dataclass(frozen=True)

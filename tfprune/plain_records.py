@@ -69,7 +69,7 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         return {str(name): _read(args[1], held, f"{where}[{str(name)!r}]") for name, held in value.items()}
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if type(value) is not kind:
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
         raise ValueError(f"{where} is {str(value)[:60]!r}, not of the kind {kind.__name__}")
     return value
 
