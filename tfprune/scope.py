@@ -98,9 +98,11 @@ class Scope(Configurable, abc.ABC):
 
     Attributes:
         levels: Sparsities at which it wants to know what each layer's outputs lose; data tell.
+        by_kernel: Whether each kernel keeps its best units, whatever the others have: they are looked at one by one.
     """
 
     levels: ClassVar[tuple[float, ...]] = ()
+    by_kernel: ClassVar[bool] = False
 
     @abc.abstractmethod
     def keep(self, kernels: Sequence[Units], sizes: Sequence[int], sparsity: float) -> list[BoolArray]:
@@ -120,6 +122,8 @@ scopes: Registry[Scope] = Registry("scope", Scope)
 @dataclass(frozen=True)
 class Layer(Scope):
     """Every kernel has the same sparsity; scores are compared within a kernel."""
+
+    by_kernel = True
 
     def keep(self, kernels: Sequence[Units], sizes: Sequence[int], sparsity: float) -> list[BoolArray]:
         """Return the best units of each kernel."""

@@ -54,7 +54,7 @@ def step(name: str, folder: Path, kind: str, size: int) -> None:
 
     import tfprune
 
-    files = {"load": "dense", "prune": "dense", "cut": "dense", "export": "small"}
+    files = {"load": "dense", "prune": "dense", "cut": "dense", "export": "small", "convert": "small"}
     if name == "make":
         (wide if kind == "wide" else deep)(size).save(folder / "dense.keras")
         return
@@ -66,6 +66,10 @@ def step(name: str, folder: Path, kind: str, size: int) -> None:
         tfprune.prune_filters(model, tfprune.Budget(params=0.5), criterion="l1", verbose=0).save(folder / "small.keras")
     elif name == "export":
         tfprune.to_tflite(model, folder / "small.tflite")
+    elif name == "convert":
+        import tensorflow
+
+        tensorflow.lite.TFLiteConverter.from_keras_model(model).convert()
 
 
 def resident(process: int) -> int:
@@ -118,7 +122,8 @@ def main() -> None:
             _, without = measured("--step", "nothing", folder, kind, str(size))
             measured("--step", "make", folder, kind, str(size))
             whole = Path(folder, "dense.keras").stat().st_size
-            for name in ("load", "prune", "cut", "export"):  # the first is what Keras takes by itself
+            # The first is what Keras takes by itself, the last what TensorFlow's converter does where tfprune is not used.
+            for name in ("load", "prune", "cut", "export", "convert"):
                 seconds, most = measured("--step", name, folder, kind, str(size))
                 row = {
                     "network": kind, "size": size, "step": name, "seconds": round(seconds, 1), "file MB": whole / 1e6,

@@ -90,4 +90,6 @@ def quickly(monkeypatch: Any) -> None:
     """Let searches look at fewer plans, benchmarks run for less time, and no operations be timed."""
     monkeypatch.setattr(LatencyTable, "_run", times)
     monkeypatch.setattr(tfprune.search, "run", partial(tfprune.search.run, trials=40, climb=(2,)))
-    monkeypatch.setattr(tfprune.benchmark, "run", partial(tfprune.benchmark.run, min_seconds=0.1, warmup_seconds=0.05))
+    brief = {"min_seconds": 0.1, "warmup_seconds": 0.05}
+    monkeypatch.setattr(tfprune.benchmark, "run", partial(tfprune.benchmark.run, **brief))
+    monkeypatch.setattr(tfprune.benchmark, "layers", partial(tfprune.benchmark.layers, runs=5, **brief))

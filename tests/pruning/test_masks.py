@@ -1,5 +1,7 @@
 """Granularity and scope: exact counts, ties, patterns, layouts."""
 
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import tfprune
 from tfprune import criteria, granularity, scope
 from tfprune.errors import InputError
 from tfprune.granularity import NM, Block, KernelAxes, Units, Weight
@@ -164,3 +167,23 @@ def test_other_names_for_the_same():
 def test_bad_input_says_what_to_do(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_kernels_are_looked_at_one_by_one_where_each_is_for_itself(monkeypatch):
+    """Large networks: what a pruning takes is a copy of a kernel or two, not of all of them."""
+    model = keras.Sequential([keras.Input((64,)), *(keras.layers.Dense(64) for _ in range(6))])
+    made, alive = [], []
+
+    class Watched(np.ndarray):
+        """An array that can be counted."""
+
+    def read(variable):
+        values = np.asarray(variable.numpy()).view(Watched)
+        made.append(weakref.ref(values))
+        alive.append(sum(one() is not None for one in made))
+        return values
+
+    monkeypatch.setattr("tfprune.pruning.mask.read", read)
+    tfprune.prune(model, 0.5)
+    assert len(alive) >= 6
+    assert max(alive) <= 2

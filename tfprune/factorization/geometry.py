@@ -47,6 +47,11 @@ class Geometry:
         """Inputs of a block over the whole window."""
         return self.inputs * int(np.prod(self.window, dtype=int))
 
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The layer's config: each price asks for it."""
+        return dict(self.layer.get_config())
+
     @property
     def is_convolution(self) -> bool:
         """Whether it is a convolution."""

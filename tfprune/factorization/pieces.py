@@ -117,7 +117,7 @@ class Branches:
 def configured(geometry: Geometry, kernel: Array, cls: type, *, last: bool, **config: Any) -> Piece:
     """Return a piece with what it takes over from the layer."""
     layer = geometry.layer
-    own = layer.get_config()
+    own = geometry.config
     whole = {key: own[key] for key in COMMON if key in own}
     whole.update({key: own[key] for key in LAST if key in own} if last else {"use_bias": False})
     bias = np.asarray(layer.bias.numpy()) if last and getattr(layer, "bias", None) is not None else None
@@ -204,7 +204,7 @@ def product(geometry: Geometry, kernel: Array, *, last: bool) -> Piece:
         shaped = kernel.reshape(kernel.shape[0], *(1 for _ in geometry.window), *kernel.shape[1:])
         return convolution(geometry, shaped, () if last else None, last=last)
     if isinstance(layer, layers.Embedding) and not last:
-        own = layer.get_config()
+        own = geometry.config
         config = {key: own[key] for key in ("input_dim", "mask_zero", "dtype", "trainable", "embeddings_initializer",
                                             "embeddings_regularizer")}  # fmt: skip
         return Piece(layers.Embedding, {**config, "output_dim": kernel.shape[-1]}, kernel[0])
@@ -215,8 +215,8 @@ def product(geometry: Geometry, kernel: Array, *, last: bool) -> Piece:
 
 def einsum(geometry: Geometry, kernel: Array, *, last: bool) -> Piece:
     """Return one of two `EinsumDense` layers: the first sums over the inputs, the second makes the outputs."""
-    layer, form = geometry.layer, cast(EinsumDenseForm, geometry.form)
-    own = layer.get_config()
+    form = cast(EinsumDenseForm, geometry.form)
+    own = geometry.config
     sizes = dict(zip(form.letters, form.kernel.shape, strict=True))
     sizes.update(zip(named(form.made), each(own["output_shape"], 1), strict=True))
     rank = next(letter for letter in "rstuvwxyzabcdefghijklmnopq" if letter not in form.given + form.made)

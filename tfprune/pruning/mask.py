@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -10,7 +11,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-__all__ = ["MaskConstraint", "attach", "detach", "read"]
+__all__ = ["MaskConstraint", "Values", "attach", "detach", "read"]
 
 
 class MaskConstraint(keras.constraints.Constraint):  # type: ignore[misc]
@@ -68,6 +69,21 @@ def detach(variable: keras.Variable) -> bool:
         return False
     variable.constraint = constraint.inner
     return True
+
+
+class Values(Sequence[NDArray[np.floating]]):
+    """The values of some variables, each read when it is asked for, so that not all are copied at once."""
+
+    def __init__(self, variables: Sequence[keras.Variable]) -> None:
+        self._variables = variables
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Values(self._variables[index])
+        return read(self._variables[index])
 
 
 def read(variable: keras.Variable) -> NDArray[np.floating]:

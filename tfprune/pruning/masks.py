@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from tfprune.pruning.selection import Target
 from tfprune.scope import Scope, keep_best
 from tfprune.statistics import Study
 
-__all__ = ["Rule", "check_finite", "kernel_scores"]
+__all__ = ["Rule", "check_finite"]
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.floating]
@@ -33,32 +33,6 @@ def check_finite(path: str, weights: FloatArray) -> None:
             f"{bad} of the {weights.size} weights in {path} are not finite; nothing has been pruned. "
             "Find out why the training diverged (a lower learning rate, clipped gradients), then prune."
         )
-
-
-def kernel_scores(
-    criterion: Criterion,
-    targets: Sequence[Target],
-    weights: Sequence[FloatArray],
-    seed: int = 0,
-    study: Study | None = None,
-) -> list[FloatArray]:
-    """Return the score of each weight of some kernels.
-
-    Args:
-        criterion: The criterion.
-        targets: The kernels.
-        weights: Their values.
-        seed: Seed of the random numbers that it may draw.
-        study: What data say of the weights; None for criteria that look at weights only.
-    """
-    asked = [name for name in criterion.asks() if name not in ("weights", "rng")]
-    variables = [target.variable for target in targets]
-    known = {name: study.of_weights(name, variables) for name in asked} if study is not None else {}
-    scores = []
-    for index, values in enumerate(weights):
-        given = {name: found[index] for name, found in known.items()}
-        scores.append(criterion.judge({"weights": values, "rng": np.random.default_rng([seed, index]), **given}))
-    return scores
 
 
 @dataclass(frozen=True)
@@ -79,27 +53,38 @@ class Rule:
 
     def units(
         self, targets: Sequence[Target], weights: Sequence[FloatArray], study: Study | None = None
-    ) -> list[Units]:
-        """Return what goes as one in each kernel, with scores.
+    ) -> Iterator[Units]:
+        """Yield what goes as one in each kernel, with scores.
 
         Args:
             targets: The kernels.
-            weights: Their values.
+            weights: Their values; each is asked for once, when it is its turn.
             study: What data say of the weights, for criteria that ask for it.
+
+        Raises:
+            SparsityError: If a weight is not finite.
         """
         whole = isinstance(self.granularity, Filter) and not self.criterion.for_weights
-        scores = weights if whole else kernel_scores(self.criterion, targets, weights, self.seed, study)
-        found = [
-            replace(self.granularity.units(own, target.axes), shape=own.shape)
-            for own, target in zip(scores, targets, strict=True)
-        ]
-        if not whole:
-            return found
-        rngs = [np.random.default_rng([self.seed, index]) for index in range(len(targets))]
-        return [
-            units.with_scores(filter_scores(self.criterion, target, values, rng))
-            for units, target, values, rng in zip(found, targets, weights, rngs, strict=True)
-        ]
+        known: dict[str, Sequence[FloatArray]] = {}
+        if study is not None and not whole:
+            for target, values in zip(targets, weights, strict=True):
+                check_finite(target.path, values)  # before data are sent through them
+            variables = [target.variable for target in targets]
+            asked = [name for name in self.criterion.asks() if name not in ("weights", "rng")]
+            known = {name: study.of_weights(name, variables) for name in asked}
+        for index, target in enumerate(targets):
+            values = weights[index]
+            check_finite(target.path, values)
+            rng = np.random.default_rng([self.seed, index])
+            if whole:
+                units = self.granularity.units(values, target.axes)
+                units = units.with_scores(filter_scores(self.criterion, target, values, rng))
+            else:
+                given = {name: found[index] for name, found in known.items()}
+                units = self.granularity.units(
+                    self.criterion.judge({"weights": values, "rng": rng, **given}), target.axes
+                )
+            yield replace(units, shape=values.shape)
 
     def masks(
         self,
@@ -121,9 +106,14 @@ class Rule:
         Raises:
             SparsityError: If a weight is not finite.
         """
-        for target, values in zip(targets, weights, strict=True):
-            check_finite(target.path, values)
-        units = self.units(targets, weights, study)
+        wanted = [sparsity if target.sparsity is None else target.sparsity * progress for target in targets]
+        each = self.units(targets, weights, study)
+        if self.scope.by_kernel:
+            return [
+                own.mask(keep_best(own, share, target.size))
+                for own, share, target in zip(each, wanted, targets, strict=True)
+            ]
+        units = list(each)
         if self.scope.levels:
             if study is None or study.data is None:
                 raise InputError(f"{self.scope} needs data, without labels: give data=, anything fit takes.")
@@ -138,5 +128,5 @@ class Rule:
                 kept[index] = keep
         for index, target in enumerate(targets):
             if target.sparsity is not None:
-                kept[index] = keep_best(units[index], target.sparsity * progress, target.size)
+                kept[index] = keep_best(units[index], wanted[index], target.size)
         return [u.mask(k) for u, k in zip(units, kept, strict=True)]

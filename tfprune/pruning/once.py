@@ -12,7 +12,7 @@ from tfprune.errors import InputError
 from tfprune.granularity import Depth, Filter
 from tfprune.graph.choice import LayerChoice
 from tfprune.pruning.amount import as_fraction, check_amount
-from tfprune.pruning.mask import read
+from tfprune.pruning.mask import Values, read
 from tfprune.pruning.masks import Rule
 from tfprune.pruning.pruned import Pruned, measured
 from tfprune.pruning.repair import Repair
@@ -109,7 +109,7 @@ def masks_above(source: KernelMasks, threshold: float) -> list[Any]:
         InputError: If nothing of a kernel would be left.
     """
     masks = []
-    weights = [read(target.variable) for target in source.targets]
+    weights = Values([target.variable for target in source.targets])
     for target, units in zip(source.targets, source.rule.units(source.targets, weights, source.study), strict=True):
         masks.append(units.mask(units.scores >= threshold))
         if not masks[-1].any():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tfprune.pruning.mask import read
+from tfprune.pruning.mask import Values, read
 from tfprune.pruning.masks import Rule, check_finite
 from tfprune.pruning.selection import Selection, Skipped, Target
 from tfprune.statistics import Study
@@ -97,7 +97,7 @@ class KernelMasks(MaskSource):
         """Return masks for all kernels."""
         if self.study is not None:
             self.study.refresh()
-        weights = [read(t.variable) for t in self.targets]
+        weights = Values([target.variable for target in self.targets])
         masks = self.rule.masks(self.targets, weights, sparsity, progress, self.study)
         kept = sum(int(np.count_nonzero(mask)) for mask in masks)
         return NewMasks(masks, 1.0 - kept / self._size)
