@@ -122,7 +122,7 @@ def main() -> None:
             _, without = measured("--step", "nothing", folder, kind, str(size))
             measured("--step", "make", folder, kind, str(size))
             whole = Path(folder, "dense.keras").stat().st_size
-            # The first is what Keras takes by itself, the last what TensorFlow's converter does where tfprune is not used.
+            # The first is what Keras takes by itself, the last what its converter takes where tfprune is not used.
             for name in ("load", "prune", "cut", "export", "convert"):
                 seconds, most = measured("--step", name, folder, kind, str(size))
                 row = {
