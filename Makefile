@@ -6,6 +6,8 @@ SHELL := /bin/bash
 # processes that run tests, up to 4 GB each; one more than cores, as they often wait for processes of their own
 WORKERS ?= 3
 BIN := $(VENV)/bin
+# what the long runs counted, which docs/reliability.md shows
+COUNTS := tests/attacks/counts
 # processes that share the cores would only wait for each other's threads
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
 
@@ -26,12 +28,12 @@ test-min: $(VENV)-min/.installed
 test-long: $(VENV)/.installed-test
 	mkdir -p build/long
 	GRAPHS=3000 $(ONE_THREAD) $(BIN)/python -m pytest -m long 2>&1 | tee build/long/pytest.txt
-	$(BIN)/python tests/attacks/tflite_files.py --count 2000 2>&1 | tee build/long/tflite_files.txt
+	$(BIN)/python tests/attacks/tflite_files.py --count 2000 --log $(COUNTS)/tflite_files.json 2>&1 | tee build/long/tflite_files.txt
 	$(BIN)/python -m pip install --quiet atheris
-	$(BIN)/python tests/attacks/fuzz.py --seconds 600 2>&1 | tee build/long/fuzz.txt
-	$(BIN)/python tests/attacks/kills.py --count 200 2>&1 | tee build/long/kills.txt
-	$(BIN)/python tests/attacks/soak.py --seconds 3600 2>&1 | tee build/long/soak.txt
-	$(BIN)/python tests/attacks/large.py 2>&1 | tee build/long/large.txt
+	$(BIN)/python tests/attacks/fuzz.py --seconds 600 --log $(COUNTS)/fuzz.json 2>&1 | tee build/long/fuzz.txt
+	$(BIN)/python tests/attacks/kills.py --count 200 --log $(COUNTS)/kills.json 2>&1 | tee build/long/kills.txt
+	$(BIN)/python tests/attacks/soak.py --seconds 3600 --log $(COUNTS)/soak.json 2>&1 | tee build/long/soak.txt
+	$(BIN)/python tests/attacks/large.py --log $(COUNTS)/large.json 2>&1 | tee build/long/large.txt
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

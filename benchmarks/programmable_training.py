@@ -38,7 +38,8 @@ TEACHERS: dict[str, Any] = {
 }
 CUTS = (
     "gates, hard concrete", "gates, straight-through", "gates, Gumbel", "magnitude while training",
-    "Taylor while training", "OBS and refit, then fine-tuned",
+    "Taylor while training", "gates, hard concrete, refitted", "magnitude while training, refitted",
+    "OBS and refit, then fine-tuned",
 )  # fmt: skip
 PROGRAMMES = {
     "magnitude": [("magnitude", "layer", 0.9)],
@@ -119,16 +120,25 @@ def learned(task: Task, method: str, part: float, seed: int, epochs: int) -> flo
         return float(task.accuracy(model))
     budget = tfprune.Budget(macs=part)
     model = copied(task)
-    if method.startswith("gates"):
+    way = method.removesuffix(", refitted")
+    refit = task.x_train[:1024] if method != way else None
+    if way.startswith("gates"):
         gate = {"concrete": "hard_concrete", "through": "sigmoid", "Gumbel": "gumbel"}[
-            method.replace("-", " ").split()[-1]
+            way.replace("-", " ").split()[-1]
         ]
-        callback: Any = tfprune.GateCallback(budget, gate=gate, seed=seed, verbose=0)
+        callback: Any = tfprune.GateCallback(budget, gate=gate, refit=refit, seed=seed, verbose=0)
     else:
-        criterion = method.split()[0].lower()
+        criterion = way.split()[0].lower()
         data = (task.x_train, task.y_train) if criterion == "taylor" else None
         callback = tfprune.PruneCallback(
-            budget, granularity="filter", criterion=criterion, data=data, frequency=50, seed=seed, verbose=0
+            budget,
+            granularity="filter",
+            criterion=criterion,
+            data=data,
+            frequency=50,
+            refit=refit,
+            seed=seed,
+            verbose=0,
         )
     fit(task, compile_for(task, model, seed, epochs), epochs, seed, callbacks=[callback])
     small = tfprune.shrink(model)

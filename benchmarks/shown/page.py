@@ -18,21 +18,25 @@ class Entry:
         title: What it is about.
         command: What makes it again.
         limits: What it does not say.
-        picture: Whether there is a PNG beside the table.
+        picture: The kind of picture beside the table, "png" or "svg", if there is one.
     """
 
     name: str
     title: str
     command: str
     limits: str
-    picture: bool = False
+    picture: str = ""
 
 
 ENTRIES = (
     Entry(
         "resnet_cifar10", "ResNets with fewer multiply-accumulates", "resnet_cifar10.py --data-dir …",
         "Two networks, one data set of small images, 1,228 of them to test on: differences of less than 1.5 points "
-        "may be chance. Multiply-accumulates, not time.", picture=True,
+        "may be chance. Multiply-accumulates, not time.", picture="png",
+    ),
+    Entry(
+        "image_count", "How many images without labels it takes", "image_count.py --data-dir …",
+        "Two small networks. Larger ones, and more classes, may need more.",
     ),
     Entry(
         "vgg16", "VGG-16 with few of its parameters", "vgg16.py --data-dir …",
@@ -147,7 +151,7 @@ def section(entry: Entry) -> str:
     path = RESULTS / f"{entry.name}.md"
     lines = [f'<a id="{entry.name}"></a>', "", f"## {entry.title}", "", f"`python benchmarks/{entry.command}`", ""]
     if entry.picture:
-        lines += [f"![{entry.title}](images/{entry.name}.png)", ""]
+        lines += [f"![{entry.title}](images/{entry.name}.{entry.picture})", ""]
     return "\n".join(
         [*lines, path.read_text(encoding="utf-8").strip(), "", f"*What this does not say*: {entry.limits}", ""]
     )

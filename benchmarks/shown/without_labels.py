@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import mean
 from typing import Any
 
 from common import markdown
@@ -83,4 +84,25 @@ def refit_cost() -> str:
         f"Filters take {times[0]:.0f} s with 512 images for this network, and {times[1]:.0f} s and "
         f"{mobilenet['memory'] / 1000:.1f} GB at most for MobileNetV2 with 512 images of 224 × 224, on one core "
         "(`python benchmarks/refit_cost.py --data-dir …`)."
+    )
+
+
+@figures
+def image_count() -> str:
+    content = result("image_count")
+    counts = sorted({row["count"] for row in content["results"]})
+    titles = {"resnet20_cifar10": "ResNet-20", "fashion_cnn": "Fashion-MNIST"}
+    rows = []
+    for network in (name for name in titles if name in content["dense"]):
+        for method in dict.fromkeys(row["method"] for row in content["results"]):
+            cells = []
+            for count in counts:
+                wanted = (network, method, count)
+                own = [row for row in content["results"] if (row["network"], row["method"], row["count"]) == wanted]
+                cells.append(f"{mean(row['accuracy'] for row in own):.1f}")
+            rows.append([f"{titles[network]} ({content['dense'][network]:.1f} whole), {method}", *cells])
+    return (
+        "Half of the multiply-accumulates, without labels or training: accuracy by how many images were looked at, "
+        "mean of three drawings (`python benchmarks/image_count.py --data-dir …`):\n\n"
+        + markdown(["images", *map(str, counts)], rows)
     )

@@ -11,6 +11,7 @@ the corpus, a folder for each reader, and each file of it is read again by `test
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shlex
@@ -157,6 +158,7 @@ def main() -> None:
     parser.add_argument("--readers", nargs="+", choices=READERS, default=list(READERS))
     parser.add_argument("--folder", type=Path, help="where what went wrong is kept")
     parser.add_argument("--keep", action="store_true", help="add what reaches new code to the corpus")
+    parser.add_argument("--log", type=Path, help="JSON file to write")
     parser.add_argument("--reader", choices=READERS, help=argparse.SUPPRESS)
     parser.add_argument("flags", nargs="*", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -164,12 +166,15 @@ def main() -> None:
         fuzz(arguments.reader, arguments.flags)
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="tfprune-fuzz-"))
     folder.mkdir(parents=True, exist_ok=True)
-    wrong = 0
+    told, wrong = [], 0
     for reader in arguments.readers:
-        ended = hunt(reader, arguments.seconds, folder, arguments.keep)
+        ended = {"seconds": arguments.seconds, **hunt(reader, arguments.seconds, folder, arguments.keep)}
+        told.append(ended)
         print(f"{reader}: {ended['tried']:,} inputs, {ended['kept']} new ones reach new code, wrong: {ended['wrong']}")
         print(ended["said"], end="", flush=True)
         wrong += len(ended["wrong"]) + bool(ended["said"])
+        if arguments.log:
+            arguments.log.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     if wrong:
         raise SystemExit(f"What went wrong lies in {folder}.")
 
