@@ -101,9 +101,11 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something differs")
     arguments = parser.parse_args()
     differ = [(path, text) for path, text in wanted() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    from tfprune.files import write_atomically
+
     for path, text in differ:
         if not arguments.check:
-            path.write_text(text, encoding="utf-8")
+            write_atomically(path, text)
         print(f"{path.relative_to(ROOT)}: {'differs from' if arguments.check else 'written from'} the JSON files")
     if arguments.check and differ:
         raise SystemExit(1)

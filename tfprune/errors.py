@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "BenchmarkError",
@@ -13,6 +14,7 @@ __all__ = [
     "TfpruneError",
     "UnknownArgumentError",
     "nearest",
+    "no_weights",
     "one_line",
 ]
 
@@ -59,6 +61,11 @@ def nearest(name: object, allowed: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(name), names, n=1)
     hint = f"Did you mean {close[0]!r}? " if close else ""
     return f"{hint}Allowed: {', '.join(map(repr, names))}."
+
+
+def no_weights(model: Any) -> InputError:
+    """Return the error about a model that has not been built."""
+    return InputError(f"{model.name!r} has no weights yet; build it first by calling it on a batch (or model.build).")
 
 
 def one_line(text: str, longest: int = 300) -> str:

@@ -24,7 +24,7 @@ from tfprune.analysis.places import output_labels, places_of
 from tfprune.analysis.rendering import as_text, listed, new_table, percent, plain
 from tfprune.analysis.samples import class_numbers
 from tfprune.arguments import named_arguments
-from tfprune.errors import InputError
+from tfprune.errors import InputError, no_weights
 from tfprune.graph import ChannelGroup, Graph, trace
 from tfprune.graph.tree import walk
 from tfprune.numbers import is_real
@@ -167,9 +167,7 @@ def sparsity_patterns(
         raise InputError(f"threshold is {threshold!r}; give a number in (0, 1], such as 0.99.")
     kernels, _ = find_kernels(dict(walk(model)))
     if not model.built or not model.weights:
-        raise InputError(
-            f"{model.name!r} has no weights yet; build it first by calling it on a batch (or model.build)."
-        )
+        raise no_weights(model)
     found = tuple(look_at(each.path, read(each.variable), each.axes, patterns) for each in kernels)
     examples = None if data is None else Examples(model, data, samples, batch)
     labels = None if examples is None else class_numbers(examples.y)

@@ -9,7 +9,7 @@ from keras import tree
 from keras.src.backend import get_keras_mask, set_keras_mask
 from keras.src.models.functional import Functional
 
-from tfprune.errors import InputError
+from tfprune.errors import InputError, no_weights
 from tfprune.graph.node import Node, Tensor
 from tfprune.graph.opening import (
     baked,
@@ -270,9 +270,7 @@ def trace_calls(model: keras.Model) -> Trace:
     if not isinstance(model, keras.Model):
         raise InputError(f"{model!r} is not a Keras model; give one.")
     if not model.built:
-        raise InputError(
-            f"{model.name!r} has no weights yet; build it first by calling it on a batch (or model.build)."
-        )
+        raise no_weights(model)
     symbols = symbolic_inputs(model)
     if symbols is None:
         raise InputError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import keras
 
-from tfprune.errors import InputError, nearest
+from tfprune.errors import InputError, nearest, no_weights
 from tfprune.granularity import Granularity, KernelAxes
 from tfprune.graph.choice import LayerChoice, inside
 from tfprune.graph.tree import own_variables, walk
@@ -94,9 +94,7 @@ def select(
         raise InputError(f"{model!r} is not a Keras model or layer; give one.")
     everything = dict(walk(model))
     if not is_built(model, everything) or not any(own_variables(layer) for layer in everything.values()):
-        raise InputError(
-            f"{model.name!r} has no weights yet; build it first by calling it on a batch (or model.build)."
-        )
+        raise no_weights(model)
     wanted = None if layers is None else inside(everything, layers)
     unwanted = inside(everything, skip or ())
     own = {

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from tfprune.cost import CostModel
-from tfprune.errors import InputError
+from tfprune.errors import InputError, no_weights
 from tfprune.graph import Graph, trace
 from tfprune.graph.tree import own_variables, walk
 from tfprune.pruning.mask import read
@@ -76,9 +76,7 @@ def look_at(model: keras.Model) -> Seen:
         InputError: If it has no weights yet.
     """
     if not model.built or not model.weights:
-        raise InputError(
-            f"{model.name!r} has no weights yet; build it first by calling it on a batch (or model.build)."
-        )
+        raise no_weights(model)
     everything = dict(walk(model))
     kernels: dict[str, list[Target]] = {}
     for kernel in find_kernels(everything)[0]:

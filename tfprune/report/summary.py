@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tfprune.console import console
 from tfprune.cost import CostModel
-from tfprune.errors import InputError
+from tfprune.errors import InputError, no_weights
 from tfprune.granularity import Weight
 from tfprune.graph import trace
 from tfprune.graph.tree import walk
@@ -144,9 +144,7 @@ def summarise(model: keras.Model) -> Summary:
     everything = dict(walk(model))
     kernels, _ = find_kernels(everything)
     if not model.built or (not kernels and not model.weights):
-        raise InputError(
-            f"{model.name!r} has no weights yet; build it first by calling it on a batch (or model.build)."
-        )
+        raise no_weights(model)
     try:
         skipped = {entry.path: entry.reason for entry in select(model, granularity=Weight()).skipped}
     except InputError:  # nothing to prune is nothing wrong with a summary
