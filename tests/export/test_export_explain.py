@@ -43,5 +43,18 @@ def test_names_are_distinct_identifiers():
 
 
 def test_what_keras_wraps_around_an_error_is_skipped(model):
-    text = "Exception encountered when calling Functional.call().\n\n\x1b[1m'a b' is not a valid scope name.\x1b[0m\n"
-    assert explain(text, model) == "The conversion failed: 'a b' is not a valid scope name."
+    text = "Exception encountered when calling Functional.call().\n\n\x1b[1mShapes do not fit.\x1b[0m\n"
+    assert explain(text, model) == "The conversion failed: Shapes do not fit."
+
+
+def test_what_autograph_wraps_around_an_error_is_skipped(model):
+    text = (
+        'in user code:\n\n    File "a.py", line 3, in call  *\n        x = f(x)\n\n    ValueError: no axis\n    (4)\n'
+    )
+    assert explain(text, model) == "The conversion failed: ValueError: no axis"
+
+
+def test_a_name_that_tensorflow_refuses_is_said_with_a_way_out(model):
+    text = "ValueError: '<b>' is not a valid root scope name. A root scope name has to match …"
+    assert "layer named '<b>'" in explain(text, model)
+    assert "clone_function" in explain(text, model)

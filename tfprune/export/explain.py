@@ -12,6 +12,10 @@ NODE = re.compile(r'fused\["(\w+):", "([^"@]+)@[^"]*"\]')
 LISTED = re.compile(r"(?:TF Select|Custom|Flex) ops: ([\w, .]+)")
 COLOUR = re.compile("\x1b\\[[0-9;]*m")
 WRAPPER = "Exception encountered when calling"  # how Keras begins, before it says what happened
+SCOPE = re.compile(r"'([^\n]+)' is not a valid (?:root )?scope name")
+ERROR = re.compile(r"\w+(?:Error|Exception): ")
+OUTER = ("in user code:", 'File "')
+"""How lines begin that say where in a program something happened, not what."""
 REFUSED = re.compile(r"'(?:tf|tfl)\.(\w+)' op (?:is neither a custom op nor a flex op|requires|is not)")
 
 
@@ -74,6 +78,12 @@ def explain(text: str, model: Any) -> str:
             f"TFLite has no built-in operation for {', '.join(operations)}{where}. Replace what uses it by layers or "
             "keras.ops that TFLite supports, or move it out of the model; Flex (TensorFlow Select) is not used."
         )
+    if name := SCOPE.search(text):
+        return (
+            f"TensorFlow can't convert a layer named {name[1][:100]!r}. Make the model with another name for it, of "
+            "letters, digits, '_', '-' and '.' (keras.models.clone_model with a clone_function does so for a trained one)."
+        )
     lines = [COLOUR.sub("", line).strip() for line in text.splitlines()]
-    first = next((line for line in lines if line and not line.startswith(WRAPPER)), "no message")
+    told = [line for line in lines if line and not line.startswith((WRAPPER, *OUTER))]
+    first = next((line for line in told if ERROR.match(line)), told[0] if told else "no message")
     return f"The conversion failed{where}: {first[:400]}"
