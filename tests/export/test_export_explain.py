@@ -48,9 +48,7 @@ def test_what_keras_wraps_around_an_error_is_skipped(model):
 
 
 def test_what_autograph_wraps_around_an_error_is_skipped(model):
-    text = (
-        'in user code:\n\n    File "a.py", line 3, in call  *\n        x = f(x)\n\n    ValueError: no axis\n    (4)\n'
-    )
+    text = 'in user code:\n\n    File "a.py", line 3, in call  *\n        x = f(x)\n\n    ValueError: no axis\n    4\n'
     assert explain(text, model) == "The conversion failed: ValueError: no axis"
 
 

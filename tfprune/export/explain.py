@@ -80,8 +80,8 @@ def explain(text: str, model: Any) -> str:
         )
     if name := SCOPE.search(text):
         return (
-            f"TensorFlow can't convert a layer named {name[1][:100]!r}. Make the model with another name for it, of "
-            "letters, digits, '_', '-' and '.' (keras.models.clone_model with a clone_function does so for a trained one)."
+            f"TensorFlow can't convert a layer named {name[1][:100]!r}. Make the model with another name for it, "
+            "of letters, digits, '_', '-', '.' (keras.models.clone_model with a clone_function, if it is trained)."
         )
     lines = [COLOUR.sub("", line).strip() for line in text.splitlines()]
     told = [line for line in lines if line and not line.startswith((WRAPPER, *OUTER))]
