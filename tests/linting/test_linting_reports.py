@@ -13,9 +13,9 @@ from keras import layers
 import tfprune
 from tfprune.errors import InputError
 from tfprune.linting import read_network
-from tfprune.linting.clusters import survey
 from tfprune.models import mobilenet_v1, mobilenet_v2
 from tfprune.targets import Target
+from tfprune.xnnpack.clusters import survey
 
 
 def prune(model, share):

@@ -96,7 +96,7 @@ def checked(file: Path) -> bytes:
     Raises:
         InputError: If it is none.
     """
-    from tfprune.linting.network import read_network
+    from tfprune.xnnpack.network import read_network
 
     network = read_network(file)
     if network.sparse:
@@ -113,8 +113,8 @@ def chosen(content: bytes, layers: Mapping[str, int | None]) -> list[tuple[str, 
     Raises:
         InputError: If a layer is unknown, or its bits are none.
     """
-    from tfprune.linting.names import layer_name
-    from tfprune.linting.network import read_network
+    from tfprune.xnnpack.names import layer_name
+    from tfprune.xnnpack.network import read_network
 
     network = read_network(content)
     outputs: dict[str, list[str]] = {}

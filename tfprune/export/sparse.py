@@ -59,8 +59,8 @@ def check_loadable(content: bytes, target: Target | None, model: Any) -> None:
     Raises:
         ExportError: If it is such a file.
     """
-    from tfprune.linting.linter import check_network
-    from tfprune.linting.network import read_network
+    from tfprune.xnnpack.failures import check_network
+    from tfprune.xnnpack.network import read_network
 
     known = [layer.name for layer in model._flatten_layers(include_self=False)]
     found = check_network(read_network(content), target, known)

@@ -6,8 +6,9 @@ Example:
     ['android-cpu', 'arm-cpu', 'microcontroller', 'x86-cpu']
 """
 
-from tfprune.linting.findings import Finding, LintReport
 from tfprune.linting.linter import lint
-from tfprune.linting.network import Network, read_network
+from tfprune.linting.report import LintReport
+from tfprune.xnnpack.findings import Finding
+from tfprune.xnnpack.network import Network, read_network
 
 __all__ = ["Finding", "LintReport", "Network", "lint", "read_network"]

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from tfprune.errors import InputError
-from tfprune.linting import rules
-from tfprune.linting.clusters import Survey, survey
-from tfprune.linting.findings import KINDS, Finding, LintReport
-from tfprune.linting.network import Network, read_network
+from tfprune.linting.report import LintReport
 from tfprune.targets import Target, find_target
+from tfprune.xnnpack import rules
+from tfprune.xnnpack.clusters import survey
+from tfprune.xnnpack.failures import failures
+from tfprune.xnnpack.findings import KINDS, Finding
+from tfprune.xnnpack.network import Network, read_network
 
-__all__ = ["check_network", "lint"]
+__all__ = ["lint"]
 
 
 def lint(
@@ -71,27 +73,6 @@ def lint(
     known = [layer.name for layer in model._flatten_layers(include_self=False)]
     found = report(model.name, converted(model, batch_size), device, known, assumed=True)
     return LintReport(**{**vars(found), "fixed": fixed, "model": model if fix else None})
-
-
-def check_network(network: Network, target: Target | None = None, known: Collection[str] = ()) -> list[Finding]:
-    """Return what makes a file fail or give wrong numbers on a device; on any that there is, if no target is named.
-
-    Args:
-        network: The network of a file.
-        target: The device.
-        known: The names of the Keras model's layers.
-    """
-    return failures(network, survey(network), target, rules.namer(network, known))
-
-
-def failures(network: Network, seen: Survey, target: Target | None, name: rules.Namer) -> list[Finding]:
-    """Return what makes a network fail or give wrong numbers, given what was seen of its clusters."""
-    found = list(rules.refused(network, name))
-    if target is not None and (not target.stores_sparse or len(target.precisions) < 5):
-        found += rules.unloadable(network, target, name)
-    if network.sparse and (target is None or target.sparse_convolutions):
-        found += [one for one in rules.open_ended(network, seen, name) if one.kind == "wrong"]
-    return found
 
 
 def report(

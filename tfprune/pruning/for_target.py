@@ -15,10 +15,10 @@ from tfprune.cost import Budget
 from tfprune.errors import ExportError, InputError
 from tfprune.granularity import Block, Filter, Granularity, Weight
 from tfprune.graph.choice import LayerChoice
-from tfprune.linting.findings import LintReport
 from tfprune.linting.linter import converted, report
-from tfprune.linting.network import Network
+from tfprune.linting.report import LintReport
 from tfprune.targets import Target
+from tfprune.xnnpack.network import Network
 
 __all__ = ["Advice", "advise"]
 

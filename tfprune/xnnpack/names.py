@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from tfprune.linting.network import Network, Operation
+from tfprune.xnnpack.network import Network, Operation
 
 __all__ = ["layer_name"]
 
@@ -31,7 +31,7 @@ def layer_name(network: Network, op: Operation, known: Collection[str] = ()) -> 
         known: The names of the Keras model's layers, if it is there.
 
     Example:
-        >>> from tfprune.linting.network import Tensor
+        >>> from tfprune.xnnpack.network import Tensor
         >>> relu = Tensor("net_1/relu_1/Relu6;net_1/conv_3_1/convolution", (1, 8, 8, 16), "float32")
         >>> conv = Operation(0, "CONV_2D", (), (0,))
         >>> layer_name(Network((relu,), (conv,), (), ()), conv)

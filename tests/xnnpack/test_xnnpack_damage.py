@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tfprune.errors import InputError
-from tfprune.linting.clusters import survey
-from tfprune.linting.network import Network, Operation, Tensor
+from tfprune.xnnpack.clusters import survey
+from tfprune.xnnpack.network import Network, Operation, Tensor
 
 IMAGES, KERNEL, PADS = (
     Tensor("images", (1, 8, 8, 3), "float32"),

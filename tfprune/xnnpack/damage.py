@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tfprune.errors import InputError
-from tfprune.linting.network import Network, Operation
-from tfprune.linting.partitions import DELEGATED
-from tfprune.linting.roles import WINDOWED
+from tfprune.xnnpack.network import Network, Operation
+from tfprune.xnnpack.partitions import DELEGATED
+from tfprune.xnnpack.roles import WINDOWED
 
 __all__ = ["check"]
 

@@ -15,10 +15,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tfprune.linting.damage import check
-from tfprune.linting.network import Network
-from tfprune.linting.partitions import partitions
-from tfprune.linting.roles import Node, Role, nodes_of
+from tfprune.xnnpack.damage import check
+from tfprune.xnnpack.network import Network
+from tfprune.xnnpack.partitions import partitions
+from tfprune.xnnpack.roles import Node, Role, nodes_of
 
 __all__ = ["Block", "Cluster", "Survey", "survey"]
 

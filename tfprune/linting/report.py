@@ -1,4 +1,4 @@
-"""What a linter says: findings, and the report that holds them."""
+"""What a linter says of a network."""
 
 from __future__ import annotations
 
@@ -8,37 +8,12 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tfprune.targets import Target
+from tfprune.xnnpack.findings import KINDS, Finding
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Finding", "LintReport"]
-
-KINDS = {
-    "wrong": "gives wrong numbers",
-    "fails": "can't be loaded",
-    "blocks": "keeps zeros from being skipped",
-    "zeros": "has too few zeros",
-    "channels": "runs slower than it could",
-}
-"""What a finding of each kind does, the worst first."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that keeps a network from being fast, or from working, on a device.
-
-    Args:
-        kind: `"wrong"`, `"fails"`, `"blocks"`, `"zeros"` or `"channels"`.
-        layer: The Keras layer, or the operation where the file does not tell.
-        problem: What is the matter with it.
-        mend: What to do about it.
-    """
-
-    kind: str
-    layer: str
-    problem: str
-    mend: str = ""
+__all__ = ["LintReport"]
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
-from tfprune.linting.clusters import Survey
-from tfprune.linting.findings import Finding
-from tfprune.linting.names import layer_name
-from tfprune.linting.network import Network, Operation
-from tfprune.linting.roles import Node, Role
 from tfprune.targets import Target
+from tfprune.xnnpack.clusters import Survey
+from tfprune.xnnpack.findings import Finding
+from tfprune.xnnpack.names import layer_name
+from tfprune.xnnpack.network import Network, Operation
+from tfprune.xnnpack.roles import Node, Role
 
 __all__ = ["blocked", "open_ended", "refused", "uneven_channels", "unloadable"]
 

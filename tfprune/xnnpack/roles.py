@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntFlag
 
-from tfprune.linting.network import Network, Operation
+from tfprune.xnnpack.network import Network, Operation
 
 __all__ = ["Node", "Role", "nodes_of"]
 

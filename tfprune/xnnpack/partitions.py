@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfprune.linting.network import Network
+from tfprune.xnnpack.network import Network
 
 __all__ = ["DELEGATED", "partitions"]
 

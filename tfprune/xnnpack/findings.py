@@ -1,0 +1,33 @@
+"""What is found in a file that keeps it from being fast, or from working."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["KINDS", "Finding"]
+
+KINDS = {
+    "wrong": "gives wrong numbers",
+    "fails": "can't be loaded",
+    "blocks": "keeps zeros from being skipped",
+    "zeros": "has too few zeros",
+    "channels": "runs slower than it could",
+}
+"""What a finding of each kind does, the worst first."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that keeps a network from being fast, or from working, on a device.
+
+    Args:
+        kind: `"wrong"`, `"fails"`, `"blocks"`, `"zeros"` or `"channels"`.
+        layer: The Keras layer, or the operation where the file does not tell.
+        problem: What is the matter with it.
+        mend: What to do about it.
+    """
+
+    kind: str
+    layer: str
+    problem: str
+    mend: str = ""
