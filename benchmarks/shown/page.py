@@ -91,6 +91,10 @@ ENTRIES = (
         "fashion_mnist_vs_tfmot", "Accuracy beside TFMOT", "fashion_mnist_vs_tfmot.py",
         "The two are within each other's spread: neither is better here.",
     ),
+    Entry(
+        "coverage", "What can be pruned while it trains, beside TFMOT", "coverage.py",
+        "A few steps of small networks: that zeros are there, not what they cost.",
+    ),
     Entry("step_time", "Time of a training step, beside TFMOT", "step_time.py", "Small networks, on a CPU."),
     Entry("mask_update", "Time of a mask update", "mask_update.py", "On a CPU."),
     Entry(

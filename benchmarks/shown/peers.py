@@ -81,3 +81,22 @@ def peers() -> str:
         "work; [every benchmark](docs/benchmarks.md) is on one page, with its command, its whole table and what it "
         "does not say."
     )
+
+
+@figures
+def coverage() -> str:
+    content = result("coverage")
+    own, other = (content["results"][library] for library in ("tfprune", "tfmot"))
+    counts = [sum("error" not in one for one in found.values()) for found in (own, other)]
+    refused = [f"{name}" for name, one in other.items() if "error" in one]
+    partly = [
+        f"{name} ({one['zeros']:.0%})"
+        for name, one in other.items()
+        if "error" not in one and one["zeros"] < 0.9 * own[name].get("zeros", 0.0)
+    ]
+    return (
+        f"Of {len(own)} small networks, each about a kind of layer, model or training, tfprune prunes {counts[0]} in "
+        f"`fit` to half of their weights, TFMOT {counts[1]}. It refuses: {', '.join(refused)}; it leaves a part of the "
+        f"kernels out of: {', '.join(partly)} (`python benchmarks/coverage.py`, "
+        "[the whole table](docs/benchmarks.md#coverage))."
+    )
