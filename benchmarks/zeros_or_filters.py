@@ -79,7 +79,7 @@ def train(model: Any, images: Images, epochs: int, rate: float, teacher: Any = N
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     data = images.batches(32, 0).map(lambda x, y: (x / 127.5 - 1, y))
-    trained.fit(data, epochs=epochs, verbose=2, callbacks=list(callbacks))
+    trained.fit(data, epochs=epochs, shuffle=False, verbose=2, callbacks=list(callbacks))
 
 
 def smaller(kind: str, sparsity: float, whole: Any, images: Images, epochs: int) -> Any:
