@@ -95,6 +95,10 @@ ENTRIES = (
         "coverage", "What can be pruned while it trains, beside TFMOT", "coverage.py",
         "A few steps of small networks: that zeros are there, not what they cost.",
     ),
+    Entry(
+        "file_sizes", "Bytes of files, beside TFMOT", "file_sizes.py",
+        "One small network on random images: sizes depend on how many zeros there are, not on what was learned.",
+    ),
     Entry("step_time", "Time of a training step, beside TFMOT", "step_time.py", "Small networks, on a CPU."),
     Entry("mask_update", "Time of a mask update", "mask_update.py", "On a CPU."),
     Entry(

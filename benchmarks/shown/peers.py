@@ -6,7 +6,7 @@ from statistics import mean
 from typing import Any
 
 from common import markdown
-from figures import figures, result
+from figures import figures, one, result
 
 from shown.factors import prediction
 from shown.training import checkpoints, fashion, gain
@@ -63,6 +63,13 @@ def peers() -> str:
             f"{covered('tfmot').count(True)}",
             "–",
         ],
+        [
+            "a .tflite file with 80 % zeros left out (dense: "
+            f"{stored('tfprune', 0.0, 'as it is')['bytes'] / 1e3:.0f} kB)",
+            f"**{stored('tfprune', 0.8, 'zeros left out')['bytes'] / 1e3:.0f} kB**",
+            f"{stored('tfmot', 0.8, 'zeros left out')['bytes'] / 1e3:.0f} kB",
+            "–",
+        ],
         ["a training step with a mask update ÷ a plain one", f"**{step[0]:.2f}**", f"{step[1]:.2f}", "–"],
         [
             "a checkpoint in a training ÷ a plain one",
@@ -109,4 +116,24 @@ def coverage() -> str:
         f"`fit` to half of their weights, TFMOT {counts[1]}. It refuses: {', '.join(refused)}; it leaves a part of the "
         f"kernels out of: {', '.join(partly)} (`python benchmarks/coverage.py`, "
         "[the whole table](docs/benchmarks.md#coverage))."
+    )
+
+
+def stored(library: str, sparsity: float, how: str) -> dict[str, Any]:
+    """Return the sizes of a library's file."""
+    return one(result("file_sizes")["results"][library], sparsity=sparsity, stored=how)
+
+
+@figures
+def file_sizes() -> str:
+    rows = []
+    for sparsity in (0.5, 0.8, 0.9):
+        for how in ("as it is", "zeros left out", "8-bit weights"):
+            own, other = stored("tfprune", sparsity, how), stored("tfmot", sparsity, how)
+            cells = [f"{size / 1e3:.0f} kB" for size in (own["bytes"], own["gzip"], other["bytes"], other["gzip"])]
+            rows.append([f"{sparsity:.0%}, {how}", *cells])
+    headers = ["zeros, stored", "tfprune", "after gzip", "TFMOT", "after gzip"]
+    return (
+        "A network of 98,778 parameters, the same three layers pruned (`python benchmarks/file_sizes.py`):\n\n"
+        + markdown(headers, rows)
     )
