@@ -71,8 +71,8 @@ def child(name: str, result_file: Path) -> None:
             for title, how in STORED.items():
                 if how == "sparse" and not sparsity:
                     continue
-                row = {"sparsity": sparsity, "stored": title, **packed(converted(model, name, how, place))}
-                rows.append(row)
+                row = {"sparsity": sparsity, "stored": title, "parameters": whole}
+                rows.append({**row, **packed(converted(model, name, how, place))})
             if name == "tfprune" and sparsity:
                 import tfprune
 
