@@ -134,6 +134,6 @@ def file_sizes() -> str:
             rows.append([f"{sparsity:.0%}, {how}", *cells])
     headers = ["zeros, stored", "tfprune", "after gzip", "TFMOT", "after gzip"]
     return (
-        f"A network of {stored('tfprune', 0.0, 'as it is')['parameters']:,} parameters, the same three layers pruned (`python "
-        "benchmarks/file_sizes.py`):\n\n" + markdown(headers, rows)
+        f"A network of {stored('tfprune', 0.0, 'as it is')['parameters']:,} parameters, the same three layers pruned "
+        "(`python benchmarks/file_sizes.py`):\n\n" + markdown(headers, rows)
     )
