@@ -11,8 +11,8 @@ from warm import example
 (notebooks,) = modules_of("examples", "notebooks")
 FOLDER = ROOT / "examples"
 ARGUMENTS = {"report": ["--epochs", 2], "understand": ["--epochs", 2]}
-BY_HAND = {"fashion_mnist", "for_phones_and_microcontrollers"}
-"""One needs all of Fashion-MNIST; the other makes files of `tflite_models/`, by what other tests are about."""
+BY_HAND = {"fashion_mnist", "for_phones_and_microcontrollers", "headline_models"}
+"""One needs all of Fashion-MNIST; the others make files of `tflite_models/`, by what other tests are about."""
 SCRIPTS = [path for path in sorted(FOLDER.glob("*.py")) if path.stem not in {"notebooks", *BY_HAND}]
 SAYS = {
     "audio": "int8, as on the device",
