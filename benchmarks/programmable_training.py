@@ -38,8 +38,7 @@ TEACHERS: dict[str, Any] = {
 }
 CUTS = (
     "gates, hard concrete", "gates, straight-through", "gates, Gumbel", "magnitude while training",
-    "Taylor while training", "gates, hard concrete, refitted", "magnitude while training, refitted",
-    "OBS and refit, then fine-tuned",
+    "Taylor while training", "gates, hard concrete, refitted", "OBS and refit, then fine-tuned",
 )  # fmt: skip
 PROGRAMMES = {
     "magnitude": [("magnitude", "layer", 0.9)],
