@@ -9,8 +9,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from figures import FOLDER, ROOT
+import dots
+from figures import FOLDER, ROOT, result
 from shown.peers import torch_pruning
+from shown.programmable import NETWORKS, PARTS, accuracies, methods
 from shown.without_labels import FACTORS, FILTERS, RATIOS, SMALLEST, resnet56, whole
 
 IMAGES = ROOT / "docs" / "images"
@@ -75,8 +77,31 @@ def draw(path: Path) -> None:
         pyplot.close(figure)
 
 
+def taught_and_cut() -> list[dots.Panel]:
+    """Return the columns of the picture of teachers and of what chooses channels."""
+    whole = result("programmable_training")["dense"]
+    return [
+        dots.Panel(
+            f"{title},\n{part:.0%} of the MACs",
+            whole[network],
+            tuple(
+                {method: accuracies(network, kind, method, part) for method in methods(kind)}
+                for kind in ("teacher", "cut")
+            ),
+        )
+        for network, title in NETWORKS.items()
+        for part in PARTS
+    ]
+
+
 def main() -> None:
     draw(IMAGES / "trade_off.svg")
+    dots.draw(
+        IMAGES / "programmable_training.svg",
+        "Cut and taught (green), and cut while training (blue): mean and standard deviation of three seeds",
+        taught_and_cut(),
+        "top-1 accuracy, %; the dashed line is the whole network",
+    )
     shutil.copy(FOLDER / "results" / "resnet_cifar10.png", IMAGES / "resnet_cifar10.png")
     print(f"Drew trade_off.svg and copied resnet_cifar10.png to {IMAGES.relative_to(ROOT)}/.")
 

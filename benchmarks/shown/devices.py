@@ -100,3 +100,20 @@ def arm64() -> str:
         "them](docs/benchmarks.md#arm64)); `lint` foretells every one, and `to_tflite(model, path, sparse=True)` "
         "refuses them and says how to mend them. A PC with AVX never uses these kernels, so no test there can see it."
     )
+
+
+@figures
+def headline() -> str:
+    rows, whole = [], ""
+    for name, stored in (("resnet56_half", "float32"), ("resnet56_half_int8", "int8")):
+        card = json.loads((ROOT / "tflite_models" / f"{name}.tflite.json").read_text(encoding="utf-8"))
+        extra = card["extra"]
+        own, whole = extra["Top-1"].partition(" of ")[0], extra["Top-1"].rpartition("whole ")[2]
+        size = f"{card['bytes'] / 1e6:.2f} MB of {int(extra['Whole'].split()[0].replace(',', '')) / 1e6:.2f}"
+        faster = extra["Speed-up"].partition(" of ")[0]
+        rows.append([f"`tflite_models/{name}.tflite`, {stored}", own, faster, size])
+    return (
+        f"A public ResNet-56 for CIFAR-10 ({whole} whole) at half of its latency, from 1,024 images without labels, "
+        "without training (`python examples/headline_models.py --data-dir …`), on the interpreter:\n\n"
+        + markdown(["file", "top-1", "faster", "size"], rows)
+    )
