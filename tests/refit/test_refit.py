@@ -10,6 +10,7 @@ from refit.zoo import MODELS
 import tfprune
 from tfprune.graph import trace
 from tfprune.refit import LayerwiseRefit, Network, cut_and_refit
+from tfprune.refit.measure import clearly_worse, likeness
 from tfprune.refit.selection import channel_rows
 from tfprune.refit.sites import find_sites
 
@@ -298,3 +299,16 @@ def test_greedy_with_the_order_of_another_criterion():
         few, many = sorted([one.keep, other.keep], key=np.count_nonzero)
         assert not (few & ~many).any()  # the same order in each group
     assert plan.repair().after.error <= layer.repair().after.error
+
+
+def test_what_is_worse_by_chance_only_is_kept():
+    rng = np.random.default_rng(0)
+    wanted = rng.normal(size=(128, 4))
+    old = wanted + rng.normal(size=wanted.shape) * 0.3
+    heavy = wanted + rng.normal(size=wanted.shape) * 0.1
+    heavy[5] += 3.5  # one sample carries the error
+    assert likeness([wanted], [heavy]).error > likeness([wanted], [old]).error
+    assert not clearly_worse([wanted], [old], [heavy])
+    assert clearly_worse([wanted], [heavy], [wanted + 0.5])
+    assert clearly_worse([wanted], [old], [wanted * np.nan])
+    assert not clearly_worse([wanted], [wanted], [wanted + 1e-5])

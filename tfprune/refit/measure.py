@@ -12,7 +12,10 @@ from tfprune.graph import Graph
 from tfprune.refit.forms import Array
 from tfprune.refit.network import Network, batch_for
 
-__all__ = ["Likeness", "likeness", "outputs_of"]
+__all__ = ["Likeness", "clearly_worse", "likeness", "outputs_of"]
+
+NOTHING = 1e-6
+"""Outputs that differ by this part of their variance are the same."""
 
 
 @dataclass(frozen=True)
@@ -62,3 +65,30 @@ def likeness(left: Sequence[Array], right: Sequence[Array]) -> Likeness:
         if a.ndim == 2 and a.shape[1] > 1:
             agreements.append(float((a.argmax(axis=1) == b.argmax(axis=1)).mean()))
     return Likeness(max(errors), min(agreements) if agreements else None)
+
+
+def clearly_worse(wanted: Sequence[Array], old: Sequence[Array], new: Sequence[Array]) -> bool:
+    """Say whether new outputs are further from the wanted ones than old ones, by more than the samples' chance.
+
+    A few samples carry most of an error, and which ones they are differs between two networks. So the difference is
+    taken sample by sample, and has to be above its standard error.
+
+    Args:
+        wanted: Float (samples, …), an array for each output.
+        old: Likewise.
+        new: Likewise; what is not finite is worse.
+
+    Example:
+        >>> wanted, old = np.zeros((4, 1)), np.ones((4, 1))
+        >>> worse, by_chance = old + 1, old * [[0.0], [0.0], [0.0], [2.1]]
+        >>> clearly_worse([wanted], [old], [worse]), clearly_worse([wanted], [old], [by_chance])
+        (True, False)
+    """
+    for a, b, c in zip(wanted, old, new, strict=True):
+        axes = tuple(range(1, a.ndim))
+        more = (np.square(a - c) - np.square(a - b)).sum(axis=axes)
+        spread = float(np.square(a - a.mean(axis=0)).sum())
+        chance = float(more.std(ddof=1)) / len(more) ** 0.5 if len(more) > 1 else 0.0
+        if not float(more.mean()) <= max(chance, NOTHING * spread / len(more)):
+            return True
+    return False

@@ -16,7 +16,7 @@ from tfprune.console import track
 from tfprune.graph import Cut, Graph
 from tfprune.refit.forms import Array
 from tfprune.refit.layerwise import LayerFit, LayerwiseRefit
-from tfprune.refit.measure import Likeness, likeness, outputs_of
+from tfprune.refit.measure import Likeness, clearly_worse, likeness, outputs_of
 from tfprune.refit.network import Network, batch_for
 from tfprune.refit.normalisation import reestimate
 from tfprune.surgery.compiled import carry_compilation, carry_optimizer
@@ -24,8 +24,6 @@ from tfprune.surgery.compiled import carry_compilation, carry_optimizer
 __all__ = ["Repaired", "cut_and_refit", "refit_zeros", "split"]
 
 MOST_HELD_OUT = 256
-NOTHING = 1e-6
-"""Outputs that differ by this part of their variance are the same."""
 
 
 @dataclass(frozen=True)
@@ -152,32 +150,34 @@ def repair(
     progress: bool,
     **options: Any,
 ) -> Repaired:
-    """Refit a smaller network and keep of that what brings its outputs nearer on held-out samples."""
+    """Refit a smaller network; what makes its outputs on held-out samples clearly worse is taken back."""
     fitted, held = split(samples)
     judged = held if len(held[0]) else fitted
     wanted = outputs_of(graph, teacher, judged)
-    before = likeness(wanted, outputs_of(graph, student, judged))
+    first = outputs_of(graph, student, judged)
+    before = likeness(wanted, first)
     untouched = [weight.numpy() for weight in student.model.weights]
     refit = LayerwiseRefit(graph, cut, teacher, student, fitted, **options)
     fits = tuple(track(refit.run(), len(refit.sites), "refit", progress))
     warn_of_few(fits)
     inputs = [tensor.index for tensor in tree.flatten(graph.trace.inputs)]
     refitted = [weight.numpy() for weight in student.model.weights]
-    after = likeness(wanted, outputs_of(graph, student, judged))
+    made = outputs_of(graph, student, judged)
+    after = likeness(wanted, made)
     again = reestimate(student, inputs, fitted, batch_for(graph))
-    anew = likeness(wanted, outputs_of(graph, student, judged)) if again else after
+    counted = outputs_of(graph, student, judged) if again else made
+    anew = likeness(wanted, counted)
     if again and anew.error < after.error:
-        after = anew
+        made, after = counted, anew
     else:
         again = False
         assign(student.model, refitted)
-    if not after.error <= before.error:  # nor if it is not finite
-        if not after.error <= before.error + NOTHING:
-            warnings.warn(
-                "the refit made held-out outputs worse, so it is left out; give more samples, or such as the model is "
-                "used on",
-                stacklevel=4,
-            )
+    if clearly_worse(wanted, first, made):
+        warnings.warn(
+            "the refit made held-out outputs worse, so it is left out; give more samples, or such as the model is used "
+            "on",
+            stacklevel=4,
+        )
         after, again = before, False
         assign(student.model, untouched)
     return Repaired(student.model, fits, before, after, again, len(held[0]))
