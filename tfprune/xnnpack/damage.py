@@ -39,7 +39,9 @@ def missing(network: Network, op: Operation) -> str:
     if op.kind in WINDOWED:
         for index in (*op.inputs[:2], op.outputs[0]):
             shape = network.tensors[index].shape
-            if len(shape) != 4 or min(shape) < 1:
+            if len(shape) != 4:
+                return f"a tensor of {len(shape)} axes instead of images"
+            if min(shape) < 1:
                 return f"a tensor of shape {shape} instead of images"
         if any(name not in op.options for name in OPTIONS):
             return "no strides"
