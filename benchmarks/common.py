@@ -58,6 +58,13 @@ def environment() -> dict[str, Any]:
     }
 
 
+def resumed(path: Path, quick: bool) -> dict[str, Any]:
+    """Return what a file has already, to go on with; nothing yet for quick runs, or if there is no file."""
+    if path.exists() and not quick:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    return {"environment": environment(), "dense": {}, "results": []}
+
+
 def version(package: str) -> str | None:
     """Return the version of an installed package, None if it is not there."""
     try:

@@ -8,13 +8,12 @@ training. Each result is written at once; the same command continues where it wa
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
 from typing import Any
 
-from common import destination, environment, make_parser, markdown, report, write_json
+from common import destination, make_parser, markdown, report, resumed, write_json
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -72,9 +71,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS)
     arguments = parser.parse_args()
     path = destination(arguments, "image_count")
-    content: dict[str, Any] = {"environment": environment(), "dense": {}, "results": []}
-    if path.exists() and not arguments.quick:
-        content = json.loads(path.read_text(encoding="utf-8"))
+    content = resumed(path, arguments.quick)
     for network in ["fashion_cnn"] if arguments.quick else arguments.networks:
         task = Task(network, arguments.data_dir)
         content["dense"][network] = task.accuracy(task.model)

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common import destination, environment, make_parser, markdown, report, write_json
+from common import destination, make_parser, markdown, report, resumed, write_json
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -239,12 +239,8 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, help="where ResNet-20 and its images are")
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS)
     arguments = parser.parse_args()
-    import json
-
     path = destination(arguments, "programmable_training")
-    content: dict[str, Any] = {"environment": environment(), "dense": {}, "results": []}
-    if path.exists() and not arguments.quick:
-        content = json.loads(path.read_text(encoding="utf-8"))
+    content = resumed(path, arguments.quick)
     networks = ["fashion_cnn"] if arguments.quick else arguments.networks
     for network in networks:
         task = Task(network, arguments.data_dir)

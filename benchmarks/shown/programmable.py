@@ -30,7 +30,7 @@ def accuracies(network: str, kind: str, method: str, part: float = 1.0) -> list[
 
 
 def methods(kind: str) -> list[str]:
-    """Return the names of the methods of a kind, in order; what beats them all at last."""
+    """Return the names of the methods of a kind, in order."""
     rows = result("programmable_training")["results"]
     return list(dict.fromkeys(row["method"] for row in rows if row["kind"] == kind))
 

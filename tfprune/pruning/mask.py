@@ -81,8 +81,6 @@ class Values(Sequence[NDArray[np.floating]]):
         return len(self._variables)
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return Values(self._variables[index])
         return read(self._variables[index])
 
 

@@ -58,7 +58,7 @@ class Rule:
 
         Args:
             targets: The kernels.
-            weights: Their values; each is asked for once, when it is its turn.
+            weights: Their values; those of a kernel are asked for when it is its turn.
             study: What data say of the weights, for criteria that ask for it.
 
         Raises:
