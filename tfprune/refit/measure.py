@@ -17,6 +17,9 @@ __all__ = ["Likeness", "clearly_worse", "likeness", "outputs_of"]
 NOTHING = 1e-6
 """Outputs that differ by this part of their variance are the same."""
 
+ENOUGH = 64
+"""From so many samples on the standard error of a difference is one to go by."""
+
 
 @dataclass(frozen=True)
 class Likeness:
@@ -71,7 +74,8 @@ def clearly_worse(wanted: Sequence[Array], old: Sequence[Array], new: Sequence[A
     """Say whether new outputs are further from the wanted ones than old ones, by more than the samples' chance.
 
     A few samples carry most of an error, and which ones they are differs between two networks. So the difference is
-    taken sample by sample, and has to be above its standard error.
+    taken sample by sample, and has to be above its standard error. Of few samples nobody knows that, and a refit on few
+    is often a bad one: then no difference is chance.
 
     Args:
         wanted: Float (samples, …), an array for each output.
@@ -79,8 +83,8 @@ def clearly_worse(wanted: Sequence[Array], old: Sequence[Array], new: Sequence[A
         new: Likewise; what is not finite is worse.
 
     Example:
-        >>> wanted, old = np.zeros((4, 1)), np.ones((4, 1))
-        >>> worse, by_chance = old + 1, old * [[0.0], [0.0], [0.0], [2.1]]
+        >>> wanted, old = np.zeros((128, 1)), np.ones((128, 1))
+        >>> worse, by_chance = old + 1, old * ([[0.0]] * 127 + [[12.0]])
         >>> clearly_worse([wanted], [old], [worse]), clearly_worse([wanted], [old], [by_chance])
         (True, False)
     """
@@ -88,7 +92,7 @@ def clearly_worse(wanted: Sequence[Array], old: Sequence[Array], new: Sequence[A
         axes = tuple(range(1, a.ndim))
         more = (np.square(a - c) - np.square(a - b)).sum(axis=axes)
         spread = float(np.square(a - a.mean(axis=0)).sum())
-        chance = float(more.std(ddof=1)) / len(more) ** 0.5 if len(more) > 1 else 0.0
+        chance = float(more.std(ddof=1)) / len(more) ** 0.5 if len(more) >= ENOUGH else 0.0
         if not float(more.mean()) <= max(chance, NOTHING * spread / len(more)):
             return True
     return False
