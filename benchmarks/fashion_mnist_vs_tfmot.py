@@ -198,27 +198,6 @@ def table(content: dict[str, Any]) -> str:
     return f"{markdown(headers, rows)}\n\nMean ± standard deviation over seeds; {settings}, batches of {BATCH}."
 
 
-def plot(content: dict[str, Any], path: Path) -> None:
-    """Draw accuracy against sparsity, if matplotlib is there."""
-    try:
-        import matplotlib
-    except ImportError:
-        return
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(6, 4))
-    for name in LIBRARIES:
-        groups = [[r for r in content["results"] if r["library"] == name and r["sparsity"] == s] for s in SPARSITIES]
-        points = [(g[0]["sparsity"], [r["accuracy"] for r in g]) for g in groups if g]
-        deviations = [statistics.stdev(v) if len(v) > 1 else 0.0 for _, v in points]
-        means = [statistics.mean(v) for _, v in points]
-        axes.errorbar([s for s, _ in points], means, deviations, label=name, capsize=3, marker="o")
-    axes.set(xlabel="sparsity of the pruned kernels", ylabel="test accuracy", title="Fashion-MNIST, small_cnn")
-    axes.legend()
-    figure.savefig(path, dpi=150, bbox_inches="tight")
-
-
 def parse() -> argparse.Namespace:
     """Return the arguments."""
     parser = make_parser(__doc__)
@@ -243,7 +222,6 @@ def main() -> None:
     ]
     run_all(content, path, jobs, arguments.data_dir)
     report(path, content, table(content))
-    plot(content, path.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -78,11 +78,11 @@ def wrapped(text: str) -> str:
 
 
 @cache
-def load() -> None:
-    """Import everything in `shown/`, so that it registers."""
-    for path in sorted((FOLDER / "shown").glob("*.py")):
+def load(folder: str = "shown") -> None:
+    """Import everything in a folder, so that it registers."""
+    for path in sorted((FOLDER / folder).glob("*.py")):
         if path.stem != "__init__":
-            importlib.import_module(f"shown.{path.stem}")
+            importlib.import_module(f"{folder}.{path.stem}")
 
 
 def wanted() -> Iterator[tuple[Path, str]]:

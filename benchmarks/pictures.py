@@ -1,18 +1,19 @@
 """Draw the pictures of README and docs from the JSON files that the benchmarks wrote, as SVG.
 
-python benchmarks/pictures.py
+python benchmarks/pictures.py            # those whose values have changed
+python benchmarks/pictures.py --all      # all of them: after a change of how they look
 """
 
 from __future__ import annotations
 
-import shutil
+import argparse
 from pathlib import Path
 from typing import Any
 
-import dots
-from figures import FOLDER, ROOT, result
+import charts
+import pictured
+from figures import FOLDER, ROOT, load
 from shown.peers import torch_pruning
-from shown.programmable import NETWORKS, PARTS, accuracies, methods
 from shown.without_labels import FACTORS, FILTERS, RATIOS, SMALLEST, resnet56, whole
 
 IMAGES = ROOT / "docs" / "images"
@@ -77,33 +78,29 @@ def draw(path: Path) -> None:
         pyplot.close(figure)
 
 
-def taught_and_cut() -> list[dots.Panel]:
-    """Return the columns of the picture of teachers and of what chooses channels."""
-    whole = result("programmable_training")["dense"]
-    return [
-        dots.Panel(
-            f"{title},\n{part:.0%} of the MACs",
-            whole[network],
-            tuple(
-                {method: accuracies(network, kind, method, part) for method in methods(kind)}
-                for kind in ("teacher", "cut")
-            ),
-        )
-        for network, title in NETWORKS.items()
-        for part in PARTS
-    ]
+def drawn() -> dict[str, charts.Picture]:
+    """Return the pictures of all benchmarks that have been run, by name."""
+    load(pictured.__name__)
+    return {
+        name: make() for name, make in sorted(charts.PICTURES.items()) if (FOLDER / "results" / f"{name}.json").exists()
+    }
+
+
+def is_today(picture: charts.Picture, path: Path) -> bool:
+    """Return whether a file shows these values."""
+    return path.exists() and picture.digest() in path.read_text(encoding="utf-8")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--all", action="store_true", help="draw those too whose values are the same")
+    arguments = parser.parse_args()
     draw(IMAGES / "trade_off.svg")
-    dots.draw(
-        IMAGES / "programmable_training.svg",
-        "Cut and taught (green), and cut while training (blue): mean and standard deviation of three seeds",
-        taught_and_cut(),
-        "top-1 accuracy, %; the dashed line is the whole network",
-    )
-    shutil.copy(FOLDER / "results" / "resnet_cifar10.png", IMAGES / "resnet_cifar10.png")
-    print(f"Drew trade_off.svg and copied resnet_cifar10.png to {IMAGES.relative_to(ROOT)}/.")
+    for name, picture in drawn().items():
+        path = IMAGES / f"{name}.svg"
+        if arguments.all or not is_today(picture, path):
+            charts.draw(picture, path)
+            print(f"Drew {path.relative_to(ROOT)}.")
 
 
 if __name__ == "__main__":

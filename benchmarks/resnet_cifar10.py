@@ -175,46 +175,6 @@ def tuned(results: list[dict[str, Any]]) -> str:
     return "".join(texts)
 
 
-def plot(content: dict[str, Any], path: Path) -> None:
-    """Draw refitted accuracy against how many times fewer multiply-accumulates there are, if matplotlib is there."""
-    try:
-        import matplotlib
-    except ImportError:
-        return
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    networks = list(content["dense"])
-    figure, all_axes = pyplot.subplots(1, len(networks), figsize=(6.5 * len(networks), 5), squeeze=False)
-    for axes, network in zip(all_axes[0], networks, strict=True):
-        own = [r for r in content["results"] if r["network"] == network]
-        axes.axhline(content["dense"][network], color="black", linewidth=0.8, linestyle=":", label="whole")
-        for number, method in enumerate(METHODS):
-            by_ratio: dict[float, list[dict[str, Any]]] = defaultdict(list)
-            for result in own:
-                if result["method"] == method:
-                    by_ratio[result["wanted"]].append(result)
-            if not by_ratio:
-                continue
-            reached = [sum(r["ratio"] for r in found) / len(found) for _, found in sorted(by_ratio.items())]
-            accuracy = [sum(r["refitted"] for r in found) / len(found) for _, found in sorted(by_ratio.items())]
-            first = method in (FACTORS, "obs, greedy")
-            style: dict[str, Any] = {"linewidth": 2.4, "zorder": 3} if first else {"linewidth": 1.0, "alpha": 0.7}
-            style["color"] = pyplot.get_cmap("tab20")(number % 20)
-            axes.plot(reached, accuracy, marker="o", markersize=4, label=method, **style)
-        axes.set_title(network)
-        axes.set_xlabel("times fewer multiply-accumulates")
-        axes.set_ylabel("top-1, refitted without labels, %")
-        axes.grid(alpha=0.3)
-    fullest = max(all_axes[0], key=lambda axes: len(axes.lines))
-    all_axes[0][-1].legend(
-        *fullest.get_legend_handles_labels(), fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5)
-    )
-    figure.tight_layout()
-    figure.savefig(path, dpi=110, bbox_inches="tight")
-    pyplot.close(figure)
-
-
 def certainty(content: dict[str, Any]) -> str:
     """Return how far accuracies may be off because there are only so many test images."""
     right = max(content["dense"].values()) / 100
@@ -276,7 +236,6 @@ def main() -> None:
     parts = [table(results, content["dense"]) + tuned(results), certainty(content)]
     text = "\n\n".join([*parts, f"Time, {content['samples']} images: {times(results)}"])
     report(path, content, text)
-    plot(content, path.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from figures import FOLDER
+from figures import FOLDER, ROOT
 
 RESULTS = FOLDER / "results"
+IMAGES = ROOT / "docs" / "images"
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Entry:
         title: What it is about.
         command: What makes it again.
         limits: What it does not say.
-        picture: The kind of picture beside the table, "png" or "svg", if there is one.
+        picture: The name of its picture, `docs/images/<picture>.svg`, if it is not its own.
     """
 
     name: str
@@ -32,7 +33,7 @@ ENTRIES = (
     Entry(
         "resnet_cifar10", "ResNets with fewer multiply-accumulates", "resnet_cifar10.py --data-dir …",
         "Two networks, one data set of small images, 1,228 of them to test on: differences of less than 1.5 points "
-        "may be chance. Multiply-accumulates, not time.", picture="png",
+        "may be chance. Multiply-accumulates, not time.",
     ),
     Entry(
         "image_count", "How many images without labels it takes", "image_count.py --data-dir …",
@@ -47,6 +48,7 @@ ENTRIES = (
         "resnet_cifar10_torch_pruning.py --data-dir … --torch-python …",
         "Torch-Pruning's settings are judged on the test images and the best is shown, which favours it. It has no "
         "refit; it is made to be followed by training, and the training here is short and on few images.",
+        picture="trade_off",
     ),
     Entry(
         "factorization", "Factorised layers: accuracy and latency, form by form", "factorization.py --data-dir …",
@@ -115,7 +117,7 @@ ENTRIES = (
     ),
     Entry(
         "programmable_training", "Teachers, gates and programmes", "programmable_training.py --data-dir …",
-        "Short trainings on few images: longer ones would bring all methods closer together.", picture="svg",
+        "Short trainings on few images: longer ones would bring all methods closer together.",
     ),
     Entry("search", "Strategies of search", "search.py --data-dir …", "Two small networks."),
     Entry(
@@ -158,8 +160,9 @@ def section(entry: Entry) -> str:
     """Return a benchmark's section."""
     path = RESULTS / f"{entry.name}.md"
     lines = [f'<a id="{entry.name}"></a>', "", f"## {entry.title}", "", f"`python benchmarks/{entry.command}`", ""]
-    if entry.picture:
-        lines += [f"![{entry.title}](images/{entry.name}.{entry.picture})", ""]
+    picture = entry.picture or entry.name
+    if (IMAGES / f"{picture}.svg").exists():
+        lines += [f"![{entry.title}](images/{picture}.svg)", ""]
     return "\n".join(
         [*lines, path.read_text(encoding="utf-8").strip(), "", f"*What this does not say*: {entry.limits}", ""]
     )

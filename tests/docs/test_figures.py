@@ -1,5 +1,7 @@
 """Every figure in README and docs is that of a JSON file which a benchmark wrote."""
 
+import dataclasses
+import importlib
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -57,3 +59,21 @@ def test_picture_of_readme_shows_the_measured_values():
         for _, accuracy in shown:
             assert f"{accuracy:.1f}" in texts, name
         assert any(re.fullmatch(rf"{points[-1][1]:.1f}\s+{re.escape(name)}", text) for text in texts), name
+
+
+def test_pictures_show_what_the_json_files_say():
+    for name, picture in pictures.drawn().items():
+        assert pictures.is_today(picture, pictures.IMAGES / f"{name}.svg"), f"{name}: run python benchmarks/pictures.py"
+
+
+def test_a_changed_value_is_noticed_in_a_picture():
+    picture = pictures.drawn()["image_count"]
+    other = dataclasses.replace(picture, panels=picture.panels[:1])
+    assert not pictures.is_today(other, pictures.IMAGES / "image_count.svg")
+
+
+def test_every_benchmark_has_a_picture_unless_its_answers_are_yes_or_no():
+    page = importlib.import_module("shown.page")
+    shown = {entry.picture or entry.name for entry in page.ENTRIES if (page.RESULTS / f"{entry.name}.json").exists()}
+    bare = {name for name in shown if not (page.IMAGES / f"{name}.svg").exists()}
+    assert bare == {"arm64", "lint_applications", "coverage", "applications_oracle", "keras_hub_oracle"}

@@ -1,0 +1,1 @@
+"""The pictures of the benchmarks, each from the JSON file of its benchmark."""
