@@ -21,6 +21,7 @@ from tfprune.arguments import named_arguments
 from tfprune.console import track
 from tfprune.errors import InputError, nearest
 from tfprune.graph import trace
+from tfprune.shown import Shown
 from tfprune.statistics.examples import Examples
 
 __all__ = ["AttributionChange", "AttributionChanges", "compare_attributions"]
@@ -54,7 +55,7 @@ class AttributionChange:
 
 
 @dataclass(frozen=True)
-class AttributionChanges:
+class AttributionChanges(Shown):
     """What each method says of two networks.
 
     Args:

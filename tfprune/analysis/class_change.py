@@ -16,6 +16,7 @@ from tfprune.analysis.samples import class_numbers
 from tfprune.arguments import named_arguments
 from tfprune.errors import InputError
 from tfprune.numbers import is_real
+from tfprune.shown import Shown
 
 __all__ = ["ClassChange", "ClassChanges", "class_changes"]
 
@@ -56,7 +57,7 @@ class ClassChange:
 
 
 @dataclass(frozen=True)
-class ClassChanges:
+class ClassChanges(Shown):
     """What has become of each class, those that pay most first.
 
     Args:

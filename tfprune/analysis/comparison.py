@@ -23,6 +23,7 @@ from tfprune.errors import ExportError, InputError
 from tfprune.export import to_tflite
 from tfprune.numbers import is_integer
 from tfprune.refit.measure import likeness
+from tfprune.shown import Shown
 from tfprune.sizes import readable
 
 __all__ = ["Compared", "Comparison", "compare"]
@@ -61,7 +62,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """Networks side by side; iterate over it, index it, print it.
 
     Args:

@@ -24,6 +24,7 @@ from tfprune.graph.node import Node
 from tfprune.graph.tree import walk
 from tfprune.numbers import is_integer, is_real
 from tfprune.refit.measure import likeness
+from tfprune.shown import Shown
 from tfprune.statistics.examples import Examples
 from tfprune.surgery.kept import channel_axis
 
@@ -55,7 +56,7 @@ class Sensitivity:
 
 
 @dataclass(frozen=True)
-class Sensitivities:
+class Sensitivities(Shown):
     """What noise in each layer of a network does, the most sensitive first.
 
     Args:

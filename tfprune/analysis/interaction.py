@@ -21,13 +21,14 @@ from tfprune.console import track
 from tfprune.errors import InputError
 from tfprune.graph import trace
 from tfprune.numbers import is_integer
+from tfprune.shown import Shown
 from tfprune.statistics.examples import Examples
 
 __all__ = ["Interactions", "interactions"]
 
 
 @dataclass(frozen=True)
-class Interactions:
+class Interactions(Shown):
     """What parts of a network do alone and together.
 
     Args:

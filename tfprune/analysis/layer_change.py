@@ -22,6 +22,7 @@ from tfprune.errors import InputError
 from tfprune.graph import Graph, trace
 from tfprune.refit.measure import likeness
 from tfprune.refit.network import Network
+from tfprune.shown import Shown
 from tfprune.statistics.examples import Examples
 
 __all__ = ["LayerChange", "LayerChanges", "compare_layers"]
@@ -49,7 +50,7 @@ class LayerChange:
 
 
 @dataclass(frozen=True)
-class LayerChanges:
+class LayerChanges(Shown):
     """What the layers of a network have lost.
 
     Args:

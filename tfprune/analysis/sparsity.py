@@ -30,13 +30,14 @@ from tfprune.graph.tree import walk
 from tfprune.numbers import is_real
 from tfprune.pruning.mask import read
 from tfprune.pruning.selection import find_kernels
+from tfprune.shown import Shown
 from tfprune.statistics.examples import Examples
 
 __all__ = ["SparsityPatterns", "sparsity_patterns"]
 
 
 @dataclass(frozen=True)
-class SparsityPatterns:
+class SparsityPatterns(Shown):
     """Where the zeros of a network lie.
 
     Args:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tfprune.benchmark.rendering import printable
 from tfprune.errors import InputError, one_line
 from tfprune.plain_records import from_plain
+from tfprune.shown import Shown
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,7 +50,7 @@ class LayerTime:
 
 
 @dataclass(frozen=True)
-class LayerReport:
+class LayerReport(Shown):
     """The time of each layer of a model: iterate over it, index it, print it, or save it as JSON.
 
     Args:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tfprune.benchmark.records import Environment, Failure, ModelResult
 from tfprune.errors import InputError, one_line
 from tfprune.plain_records import from_plain
+from tfprune.shown import Shown
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,7 +19,7 @@ __all__ = ["Report"]
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Shown):
     """The results of `tfprune.benchmark.run`: iterate over it, index it, print it, or save it as JSON.
 
     Args:

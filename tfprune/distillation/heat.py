@@ -16,6 +16,7 @@ from tfprune.distillation.pairs import common_layers
 from tfprune.distillation.teacher import check_teacher
 from tfprune.errors import InputError
 from tfprune.inputs import first_batch, gather, signature_of
+from tfprune.shown import Shown
 
 __all__ = ["Heat", "heat"]
 
@@ -25,7 +26,7 @@ BATCH = 32
 
 
 @dataclass(frozen=True)
-class Heat:
+class Heat(Shown):
     """How far the layers of a student are from those of its teacher.
 
     Args:

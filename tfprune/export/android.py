@@ -20,6 +20,7 @@ from tfprune.export.inspection import Inspected, inspect_file
 from tfprune.export.result import ExportResult
 from tfprune.export.tflite import to_tflite
 from tfprune.files import PathLike, existing_file
+from tfprune.shown import Shown
 from tfprune.version import __version__
 
 __all__ = ["AndroidAssets", "check_android", "to_android"]
@@ -29,7 +30,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
 
 @dataclass(frozen=True)
-class AndroidAssets:
+class AndroidAssets(Shown):
     """What has been written for an app.
 
     Args:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tfprune.files import PathLike
+from tfprune.shown import Shown
 
 __all__ = ["ExportResult", "Parity", "TensorInfo"]
 
@@ -73,7 +74,7 @@ class Parity:
 
 
 @dataclass(frozen=True)
-class ExportResult:
+class ExportResult(Shown):
     """A finished export.
 
     Args:

@@ -20,6 +20,7 @@ from tfprune.factorization.survey import Candidate, Measure
 from tfprune.graph import Graph
 from tfprune.refit import Network, Repaired, Unlabelled
 from tfprune.refit.repair import repair
+from tfprune.shown import Shown
 from tfprune.surgery.compiled import carry_compilation, carry_optimizer
 
 __all__ = ["FactorizationPlan", "LayerPlan"]
@@ -55,7 +56,7 @@ class LayerPlan:
 
 
 @dataclass(frozen=True)
-class FactorizationPlan:
+class FactorizationPlan(Shown):
     """Which layers of a network are factorised and how, and what it costs before and after.
 
     Args:

@@ -20,11 +20,12 @@ from tfprune.graph.node import Node
 from tfprune.graph.propagate import propagate
 from tfprune.graph.trace import Trace, trace_calls
 from tfprune.graph.walk import Walk
+from tfprune.shown import Shown
 
 __all__ = ["Graph", "trace"]
 
 
-class Graph:
+class Graph(Shown):
     """A model as a flat graph of operations, with its channel groups.
 
     Make one with `trace`. The model is only read.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tfprune.shown import Shown
 from tfprune.targets import Target
 from tfprune.xnnpack.findings import KINDS, Finding
 
@@ -17,7 +18,7 @@ __all__ = ["LintReport"]
 
 
 @dataclass(frozen=True)
-class LintReport:
+class LintReport(Shown):
     """What a network is worth on a device.
 
     Args:

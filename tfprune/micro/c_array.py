@@ -16,6 +16,7 @@ from tfprune.micro.measure import measure
 from tfprune.micro.operations import resolver_lines
 from tfprune.micro.requirements import check_runs_on_micro
 from tfprune.numbers import is_integer
+from tfprune.shown import Shown
 
 __all__ = ["CArray", "c_array_paths", "to_c_array"]
 
@@ -31,7 +32,7 @@ RESERVED = frozenset(KEYWORDS.split())
 
 
 @dataclass(frozen=True)
-class CArray:
+class CArray(Shown):
     """A model as C++ source.
 
     Args:

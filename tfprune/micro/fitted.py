@@ -12,13 +12,14 @@ from tfprune.export import ExportResult
 from tfprune.files import PathLike, check_destination, write_atomically
 from tfprune.micro.footprint import Footprint
 from tfprune.micro.probe import Probe
+from tfprune.shown import Shown
 from tfprune.sizes import readable
 
 __all__ = ["Fitted"]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class Fitted(Shown):
     """A network that fits into a device.
 
     Args:

@@ -9,13 +9,14 @@ from typing import Any
 
 from tfprune.export.memory import Peak
 from tfprune.export.result import TensorInfo
+from tfprune.shown import Shown
 from tfprune.sizes import readable
 
 __all__ = ["Footprint"]
 
 
 @dataclass(frozen=True)
-class Footprint:
+class Footprint(Shown):
     """What a .tflite file needs of flash and RAM, and how its answers compare with LiteRT's.
 
     RAM is measured on this machine, with the reference kernels and pointers of 64 bits. With pointers of 32 bits the

@@ -23,6 +23,7 @@ from tfprune.refit.measure import Likeness
 from tfprune.refit.network import Network
 from tfprune.refit.repair import refit_zeros
 from tfprune.refit.unlabelled import Unlabelled
+from tfprune.shown import Shown
 from tfprune.sizes import readable
 from tfprune.surgery.compiled import carry_compilation
 from tfprune.surgery.rebuild import Rebuilt
@@ -51,7 +52,7 @@ class BranchLayer:
 
 
 @dataclass(frozen=True)
-class Branched:
+class Branched(Shown):
     """A network with layers in branches.
 
     Args:

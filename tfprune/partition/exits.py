@@ -18,6 +18,7 @@ from tfprune.partition.amounts import duration
 from tfprune.partition.folder import load_stages, save_stages
 from tfprune.partition.manifest import read_manifest
 from tfprune.partition.stages import Sent, Stages
+from tfprune.shown import Shown
 
 __all__ = ["EarlyExits", "Exit", "ExitReport", "add_exits", "load_exits"]
 
@@ -46,7 +47,7 @@ class Exit:
 
 
 @dataclass(frozen=True)
-class ExitReport:
+class ExitReport(Shown):
     """What exits do to samples with labels.
 
     Args:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tfprune.console import counted
 from tfprune.partition.amounts import duration
+from tfprune.shown import Shown
 from tfprune.sizes import readable
 
 __all__ = ["LinkPlan", "PartitionPlan", "StagePlan"]
@@ -70,7 +71,7 @@ class LinkPlan:
 
 
 @dataclass(frozen=True)
-class PartitionPlan:
+class PartitionPlan(Shown):
     """A network in stages. `tfprune.partition.partition(model, plan)` makes a model of each.
 
     Args:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from tfprune.console import counted
 from tfprune.partition.amounts import duration
+from tfprune.shown import Shown
 from tfprune.sizes import readable
 
 __all__ = ["LinkRun", "RunResult", "StageRun"]
@@ -67,7 +68,7 @@ class LinkRun:
 
 
 @dataclass(frozen=True)
-class RunResult:
+class RunResult(Shown):
     """The outputs of stages that were run on this machine, and what that took.
 
     Args:

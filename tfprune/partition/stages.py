@@ -18,6 +18,7 @@ from tfprune.partition.chain import Chain
 from tfprune.partition.plan import PartitionPlan
 from tfprune.partition.planning import fingerprint_of
 from tfprune.partition.stage_model import handed_over, make_stage
+from tfprune.shown import Shown
 
 __all__ = ["Sent", "Stage", "Stages", "partition"]
 
@@ -65,7 +66,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Stages:
+class Stages(Shown):
     """The stages of a network. Called one after the other they compute what the network does.
 
     A stage makes tensors for any later stage; whoever runs them keeps each until it has been read. Called, an instance

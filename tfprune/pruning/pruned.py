@@ -11,6 +11,7 @@ from tfprune.pruning.mask import read
 from tfprune.pruning.selection import Skipped
 from tfprune.pruning.source import KernelMasks, MaskSource
 from tfprune.refit import Repaired
+from tfprune.shown import Shown
 
 __all__ = ["Pruned", "PrunedKernel", "measured"]
 
@@ -35,7 +36,7 @@ class PrunedKernel:
 
 
 @dataclass(frozen=True)
-class Pruned:
+class Pruned(Shown):
     """What a pruning has done.
 
     Args:

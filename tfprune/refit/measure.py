@@ -11,6 +11,7 @@ from keras import tree
 from tfprune.graph import Graph
 from tfprune.refit.forms import Array
 from tfprune.refit.network import Network, batch_for
+from tfprune.shown import Shown
 
 __all__ = ["Likeness", "clearly_worse", "likeness", "outputs_of"]
 
@@ -22,7 +23,7 @@ ENOUGH = 64
 
 
 @dataclass(frozen=True)
-class Likeness:
+class Likeness(Shown):
     """How alike the outputs of two networks are.
 
     Args:

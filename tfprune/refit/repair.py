@@ -19,6 +19,7 @@ from tfprune.refit.layerwise import LayerFit, LayerwiseRefit
 from tfprune.refit.measure import Likeness, clearly_worse, likeness, outputs_of
 from tfprune.refit.network import Network, batch_for
 from tfprune.refit.normalisation import reestimate
+from tfprune.shown import Shown
 from tfprune.surgery.compiled import carry_compilation, carry_optimizer
 
 __all__ = ["Repaired", "cut_and_refit", "refit_zeros", "split"]
@@ -27,7 +28,7 @@ MOST_HELD_OUT = 256
 
 
 @dataclass(frozen=True)
-class Repaired:
+class Repaired(Shown):
     """A smaller network, and how near it is to the whole one.
 
     Args:

@@ -20,6 +20,7 @@ from tfprune.graph import trace
 from tfprune.graph.tree import walk
 from tfprune.pruning.mask import read
 from tfprune.pruning.selection import find_kernels, select
+from tfprune.shown import Shown
 
 __all__ = ["KernelRow", "Summary", "summarise", "summary"]
 
@@ -54,7 +55,7 @@ class GroupRow:
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(Shown):
     """The kernels of a model, its channel groups, and how many parameters there are in all.
 
     Where the model can't be traced, `groups` is None and `untraced` says why.
@@ -78,6 +79,9 @@ class Summary:
     def sparsity(self) -> float:
         """Fraction of zeros over all kernels."""
         return sum(row.zeros for row in self.rows) / max(sum(row.parameters for row in self.rows), 1)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.parameters:,} parameters, {self.sparsity:.1%} of the kernels zero"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""

@@ -15,6 +15,7 @@ from tfprune.console import counted
 from tfprune.search.journal import Trial
 from tfprune.search.plan import Plan
 from tfprune.search.plans import Plans
+from tfprune.shown import Shown
 from tfprune.strategies.front import hypervolume
 from tfprune.strategies.optuna import required
 
@@ -22,7 +23,7 @@ __all__ = ["Searched"]
 
 
 @dataclass(frozen=True)
-class Searched:
+class Searched(Shown):
     """The result of a search.
 
     Args:

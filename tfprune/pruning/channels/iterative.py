@@ -17,6 +17,7 @@ from tfprune.errors import InputError
 from tfprune.graph.choice import LayerChoice
 from tfprune.numbers import is_integer, is_real
 from tfprune.pruning.channels.filters import OTHER_NAMES, plan_filters
+from tfprune.shown import Shown
 
 __all__ = ["IterativeResult", "Step", "prune_iteratively"]
 
@@ -39,7 +40,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class IterativeResult:
+class IterativeResult(Shown):
     """What came of removing channels in steps.
 
     Args:

@@ -18,6 +18,7 @@ from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, Graph
 from tfprune.refit import Curve, Repaired, cut_and_refit
 from tfprune.refit.unlabelled import Unlabelled
+from tfprune.shown import Shown
 from tfprune.surgery import cut_graph
 
 __all__ = ["ChannelPlan", "GroupPlan"]
@@ -47,7 +48,7 @@ class GroupPlan:
 
 
 @dataclass(frozen=True)
-class ChannelPlan:
+class ChannelPlan(Shown):
     """Which channels of a network go, and what it costs before and after.
 
     Args:
