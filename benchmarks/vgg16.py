@@ -1,19 +1,19 @@
 """VGG-16: most of the parameters removed, and what that costs in accuracy and saves in time.
 
-A VGG-16 with batch normalisation is trained on CIFAR-10 (JPEG), first on images of 16 × 16, then of 32 × 32. From it
-filters are removed step by step, to half of the parameters and on to 2 % of them, each time by the structured optimal
-brain surgeon on images without labels, refitted, and trained for some epochs with the whole network as the teacher.
-Each network becomes a float and an int8 file; accuracy is the interpreter's on 10,000 test images, latency is measured
-beside the whole network's, taking turns. Networks are kept in `--work`; the same command continues where it stopped.
+A VGG-16 with batch normalisation is trained on CIFAR-10 (JPEG), or on Fashion-MNIST: first on images of 16 × 16, then
+larger ones. From it filters are removed step by step, to half of the parameters and on to 2 % of them, each time by the
+structured optimal brain surgeon on images without labels, refitted, and trained for some epochs with the whole network
+as the teacher; its answers to four variants of the training images are kept in a file. Each network becomes a float and
+an int8 file; accuracy is the interpreter's on 10,000 test images, latency is measured beside the whole network's,
+taking turns. Networks are kept in `--work`; the same command continues where it stopped. All trainings compute in
+bfloat16 where the CPU is faster at it (`--policy`); what is cut, refitted and measured is float32.
 
     python benchmarks/vgg16.py --data-dir <folder with cifar10_jpeg.npz> --work <folder for networks>
+    python benchmarks/vgg16.py --dataset fashion_mnist --work <another folder>
 """
 
 from __future__ import annotations
 
-import argparse
-import io
-import itertools
 import json
 import os
 import time
@@ -21,53 +21,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common import FOLDER, destination, environment, make_parser, markdown, report, write_json
+from common import destination, environment, markdown, report, write_json
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-LEFT = (0.5, 0.2, 0.1, 0.05, 0.02)
-"""Parameters that are left after each step."""
-PHASES = ((16, 8, 0.1), (24, 3, 0.04), (32, 5, 0.02))
+from images import Images, cifar10_jpeg, fashion_mnist, parser_with_work, work_of
+
+LEFT = {0.5: 2, 0.2: 4, 0.1: 4, 0.05: 4, 0.02: 6}
+"""Parameters that are left after each step, and epochs of training after it."""
+PHASES = {
+    "cifar10": ((16, 8, 0.1), (24, 3, 0.04), (32, 5, 0.02)),
+    "fashion_mnist": ((16, 4, 0.1), (32, 4, 0.02)),
+}
 """Height and width of the images, epochs, and the learning rate that these begin with; it ends at a tenth of that."""
-EPOCHS = 4
-"""Of training after each step."""
+VARIANTS = 4
+"""Variants of the training images that the teacher has answered."""
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
 
-class Images:
-    """CIFAR-10 (JPEG), decoded, or a few images of it."""
-
-    def __init__(self, folder: Path, few: bool) -> None:
-        import numpy as np
-        from PIL import Image
-
-        with np.load(folder / "cifar10_jpeg.npz") as packed:
-            for split in ("train", "test"):
-                data, offsets = packed[f"jpeg_{split}"].tobytes(), packed[f"offset_{split}"]
-                spans = list(itertools.pairwise(offsets))[: 512 if few else None]
-                images = [np.asarray(Image.open(io.BytesIO(data[a:b])).convert("RGB")) for a, b in spans]
-                setattr(self, f"x_{split}", np.stack(images))
-                setattr(self, f"y_{split}", packed[f"label_{split}"][: len(spans)].astype("int32"))
-
-    def batches(self, size: int, seed: int) -> Any:
-        """Return an epoch's batches of training images, shifted, mirrored, and made as small as wanted."""
-        import tensorflow as tf
-
-        def vary(x: Any, y: Any) -> Any:
-            x = tf.image.random_flip_left_right(tf.pad(tf.cast(x, tf.float32), [(0, 0), (4, 4), (4, 4), (0, 0)]))
-            x = tf.image.random_crop(x, (tf.shape(x)[0], 32, 32, 3))
-            return (x if size == 32 else tf.image.resize(x, (size, size), method="area")), y
-
-        data = tf.data.Dataset.from_tensor_slices((self.x_train, self.y_train))
-        data = data.shuffle(len(self.x_train), seed=seed).batch(128, drop_remainder=True)
-        return data.map(vary, num_parallel_calls=1).prefetch(2)
-
-
-def build(size: int | None = None) -> Any:
+def build(size: int | None = None, channels: int = 3) -> Any:
     """Return VGG-16 for small images, by default of any size: 13 convolutions, each normalised, and a dense layer."""
     import keras
 
-    x = inputs = keras.Input((size, size, 3))
+    x = inputs = keras.Input((size, size, channels))
     x = keras.layers.Rescaling(1 / 64, offset=-2)(x)
     for number, (filters, count) in enumerate(BLOCKS, 1):
         for place in range(1, count + 1):
@@ -80,13 +56,29 @@ def build(size: int | None = None) -> Any:
     return keras.Model(inputs, keras.layers.Dense(10, name="classes")(x), name="vgg16")
 
 
-def train_dense(images: Images, work: Path, phases: Sequence[tuple[int, int, float]]) -> Any:
-    """Return the whole network, trained; each epoch is kept, and not trained again."""
+def computing_in(policy: str, model: Any) -> Any:
+    """Return a copy of a network that computes in another precision, its outputs in float32."""
+    import keras
+
+    last = model.layers[-1].name
+
+    def copy(layer: Any) -> Any:
+        dtype = "float32" if layer.name == last else policy
+        return type(layer).from_config({**layer.get_config(), "dtype": dtype})
+
+    copied = keras.models.clone_model(model, clone_function=copy)
+    copied.set_weights(model.get_weights())
+    return copied
+
+
+def train_dense(images: Images, work: Path, phases: Sequence[tuple[int, int, float]], policy: str) -> Any:
+    """Return the whole network, trained, in float32; each epoch is kept, and not trained again."""
     import keras
 
     path, state = work / "dense.keras", work / "dense.json"
+    channels = images.x_train.shape[-1]
     keras.utils.set_random_seed(0)
-    model = keras.models.load_model(path) if path.exists() else build()
+    model = keras.models.load_model(path) if path.exists() else computing_in(policy, build(channels=channels))
     done = json.loads(state.read_text()) if state.exists() else {"epochs": 0, "seconds": 0.0}
     if not done["epochs"]:
         model.compile(
@@ -102,17 +94,23 @@ def train_dense(images: Images, work: Path, phases: Sequence[tuple[int, int, flo
         history = model.fit(images.batches(size, number), epochs=1, verbose=0, shuffle=False).history
         done |= {"epochs": number + 1, "seconds": done["seconds"] + time.perf_counter() - begin}
         model.save(path)
-        state.write_text(json.dumps(done))
-        print(f"epoch {number + 1} of {len(whole)}, {size} × {size}: {history['accuracy'][0]:.3f}", flush=True)
-    return model
+        write_json(state, done)
+        told = f"{history['accuracy'][0]:.3f}, {done['seconds']:.0f} s"
+        print(f"epoch {number + 1} of {len(whole)}, {size} × {size}: {told}", flush=True)
+    trained = build(32, channels)
+    trained.set_weights(model.get_weights())
+    return trained
 
 
-def shrink_further(model: Any, whole: Any, images: Images, left: float, epochs: int, seed: int) -> dict[str, Any]:
+def shrink_further(
+    model: Any, whole: Any, images: Images, work: Path, left: float, epochs: int, policy: str
+) -> dict[str, Any]:
     """Return a smaller network, with its accuracy after the refit and after training."""
     import keras
 
     import tfprune
     from tfprune.cost import CostModel
+    from tfprune.distillation import with_answers
     from tfprune.graph import trace
 
     begin = time.perf_counter()
@@ -123,21 +121,29 @@ def shrink_further(model: Any, whole: Any, images: Images, left: float, epochs: 
     small = plan.repair().model
     planned = time.perf_counter() - begin
     refitted = accuracy(small, images)
-    distiller = tfprune.Distiller(small, whole)
-    steps = epochs * (len(images.x_train) // 128)
-    rate = keras.optimizers.schedules.CosineDecay(0.01, steps)
+    keras.utils.set_random_seed(0)
+    student = computing_in(policy, small)
+    distiller = tfprune.Distiller(student, computing_in(policy, whole), "kd")
+    steps = epochs * -(-len(images.x_train) // 128)
+    rate = keras.optimizers.schedules.CosineDecay(0.02, steps)
     distiller.compile(
         keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=1e-4),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     for epoch in range(epochs):
-        distiller.fit(images.batches(32, seed + epoch), epochs=1, verbose=0, shuffle=False)
+        data = with_answers(
+            distiller.teacher, images.varied(epoch % VARIANTS), work / f"answers_{epoch % VARIANTS}.npz",
+            batch_size=128, seed=epoch,
+        )  # fmt: skip
+        distiller.fit(data, epochs=1, verbose=0, shuffle=False)
+    small.set_weights(student.get_weights())
     return {
         "model": small,
         "left": left,
         "refitted": refitted,
         "plan_seconds": planned,
         "train_seconds": time.perf_counter() - begin - planned,
+        "epochs": epochs,
     }
 
 
@@ -212,43 +218,36 @@ def table(content: dict[str, Any]) -> str:
     return markdown(headers, rows)
 
 
-def parsed(description: str | None, name: str) -> tuple[argparse.Namespace, Path]:
-    """Return the arguments of a benchmark that keeps networks, and the folder for these, made if there is none."""
-    parser = make_parser(description)
-    parser.add_argument("--data-dir", type=Path, required=True, help="where cifar10_jpeg.npz is")
-    parser.add_argument("--work", type=Path, default=FOLDER / f"work_{name}", help="folder for the networks")
-    arguments = parser.parse_args()
-    work = arguments.work / "quick" if arguments.quick else arguments.work
-    work.mkdir(parents=True, exist_ok=True)
-    return arguments, work
-
-
 def main() -> None:
     import keras
 
-    arguments, work = parsed(__doc__, "vgg16")
+    parser = parser_with_work(__doc__)
+    parser.add_argument("--dataset", default="cifar10", choices=list(PHASES), help="what it is trained on")
+    parser.add_argument("--policy", default="mixed_bfloat16", help="what trainings compute in")
+    arguments = parser.parse_args()
     quick = arguments.quick
-    content: dict[str, Any] = {"environment": environment(), "steps": [], "rows": []}
-    images = Images(arguments.data_dir, quick)
-    whole = train_dense(images, work, ((16, 1, 0.05), (32, 1, 0.02)) if quick else PHASES)
-    trained, whole = whole, build(32)
-    whole.set_weights(trained.get_weights())
+    name = "vgg16" if arguments.dataset == "cifar10" else f"vgg16_{arguments.dataset}"
+    work = work_of(arguments, name)
+    images = cifar10_jpeg(arguments.data_dir, quick) if arguments.dataset == "cifar10" else fashion_mnist(quick)
+    phases = ((16, 1, 0.05), (32, 1, 0.02)) if quick else PHASES[arguments.dataset]
+    content: dict[str, Any] = {"environment": environment(), "data": images.name, "steps": [], "rows": []}
+    whole = train_dense(images, work, phases, arguments.policy)
     models, model = {"whole": whole}, whole
-    for left in LEFT[:1] if quick else LEFT:
-        name = f"{left:.0%} left"
+    print(f"whole: {accuracy(whole, images):.2f}", flush=True)
+    for left, epochs in {0.5: 1}.items() if quick else LEFT.items():
         path, state = work / f"{left:g}.keras", work / f"{left:g}.json"
         if not (path.exists() and state.exists()):
-            step = shrink_further(model, whole, images, left, 1 if quick else EPOCHS, int(1000 * left))
+            step = shrink_further(model, whole, images, work, left, epochs, arguments.policy)
             step.pop("model").save(path)
-            write_json(state, {**step, "name": name})
-        model = models[name] = keras.models.load_model(path)
+            write_json(state, {**step, "name": f"{left:.0%} left"})
         content["steps"].append(json.loads(state.read_text()))
+        model = models[content["steps"][-1]["name"]] = keras.models.load_model(path)
         print(content["steps"][-1], flush=True)
     content["rows"] = measure(models, images, work, 0.2 if quick else 3.0)
     content["trained"] = json.loads((work / "dense.json").read_text())
     told = "The whole network was trained for {epochs} epochs, {seconds:.0f} s.".format(**content["trained"])
-    text = f"{table(content)}\n\n{told} CIFAR-10 (JPEG), {len(images.y_test):,} test images."
-    report(destination(arguments, "vgg16"), content, text)
+    text = f"{table(content)}\n\n{told} {images.name}, {len(images.y_test):,} test images."
+    report(destination(arguments, name), content, text)
 
 
 if __name__ == "__main__":

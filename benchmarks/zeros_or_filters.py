@@ -22,7 +22,7 @@ from common import destination, environment, markdown, report, write_json
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from edge import ELSEWHERE
-from vgg16 import Images, parsed
+from images import Images, cifar10_jpeg, parser_with_work, work_of
 
 BLOCKS = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 3, 2), (6, 96, 2, 1))
 """How much wider inside, channels, how many, the stride of the first."""
@@ -161,10 +161,10 @@ def table(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     import keras
 
-    arguments, work = parsed(__doc__, "zeros")
-    quick = arguments.quick
+    arguments = parser_with_work(__doc__).parse_args()
+    quick, work = arguments.quick, work_of(arguments, "zeros")
     epochs, after = (1, 1) if quick else (EPOCHS, AFTER)
-    images = Images(arguments.data_dir, quick)
+    images = cifar10_jpeg(arguments.data_dir, quick)
 
     def kept(name: str, make: Any) -> Any:
         path, state = work / f"{name.replace(' ', '_')}.keras", work / "seconds.json"

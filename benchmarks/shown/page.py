@@ -44,6 +44,10 @@ ENTRIES = (
         "Images that were compressed as JPEG: not to be set beside published figures. One training of the whole.",
     ),
     Entry(
+        "vgg16_fashion_mnist", "The same on Fashion-MNIST", "vgg16.py --dataset fashion_mnist",
+        "A large network for an easy task. One training of the whole.",
+    ),
+    Entry(
         "resnet_cifar10_torch_pruning", "The same networks with Torch-Pruning",
         "resnet_cifar10_torch_pruning.py --data-dir … --torch-python …",
         "Torch-Pruning's settings are judged on the test images and the best is shown, which favours it. It has no "
