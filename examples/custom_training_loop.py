@@ -1,14 +1,18 @@
-"""Prune in a training loop of your own: the engine without the callback.
+# %% [markdown]
+# # A training loop of your own
+#
+# The engine without the callback: `Pruner` in a `tf.function`.
 
-python examples/custom_training_loop.py
-"""
+# %%
+import os
 
 import keras
 import tensorflow as tf
 
 import tfprune
 
-EPOCHS = 4
+QUICK = bool(os.environ.get("TFPRUNE_QUICK"))  # seconds instead of minutes, to see that it runs
+EPOCHS = 2 if QUICK else 4
 
 data = tfprune.datasets.fashion_mnist_small()
 dataset = tf.data.Dataset.from_tensor_slices((data.x_train, data.y_train)).shuffle(5000, seed=0).batch(64)
@@ -17,8 +21,12 @@ model = tfprune.models.small_cnn()
 optimizer = keras.optimizers.Adam()
 loss_of = keras.losses.SparseCategoricalCrossentropy()
 
+# %% [markdown]
+# ## Start before the step is traced
+
+# %%
 pruner = tfprune.Pruner(model, 0.8, schedule="cosine")
-pruner.start(total_steps=EPOCHS * len(dataset))  # before the step is traced
+pruner.start(total_steps=EPOCHS * len(dataset))
 
 
 @tf.function
@@ -30,6 +38,10 @@ def train_step(x, y):
     return loss
 
 
+# %% [markdown]
+# ## Say where you are
+
+# %%
 step = 0
 for epoch in range(EPOCHS):
     for x, y in dataset:
@@ -38,6 +50,10 @@ for epoch in range(EPOCHS):
         step += 1
     print(f"epoch {epoch + 1}: loss {float(loss):.3f}, sparsity {pruner.sparsity:.1%}")
 
+# %% [markdown]
+# ## Finish
+
+# %%
 print(f"{pruner.finish():.1%} of the weights are zero")
 model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 print(f"test accuracy {model.evaluate(data.x_test, data.y_test, verbose=0)[1]:.1%}")

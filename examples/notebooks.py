@@ -57,8 +57,9 @@ def shown(output: dict) -> bool:
 
 def tidy(output: dict) -> dict:
     """Return an output without colours and addresses."""
-    if "text" in output:
-        output["text"] = re.sub(r"\x1b\[[0-9;]*m", "", output["text"])
+    for texts, key in ((output, "text"), (output.get("data", {}), "text/plain")):
+        if key in texts:
+            texts[key] = re.sub(r"\x1b\[[0-9;]*m", "", texts[key])
     return output
 
 

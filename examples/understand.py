@@ -1,10 +1,13 @@
-"""Ask what a compression did: which layer lost most, which parts matter, which class pays, where the network looks.
+# %% [markdown]
+# # Understand what a compression did
+#
+# Which layer lost most, which parts matter, which class pays, where the network looks. A small network on images that
+# come along; `python examples/understand.py --data-dir FOLDER` is about a ResNet-20, with
+# `FOLDER/resnet20_cifar10.keras` and its images.
 
-python examples/understand.py                       # a small network on images that come along
-python examples/understand.py --data-dir FOLDER     # ResNet-20: FOLDER/resnet20_cifar10.keras and its images
-"""
-
+# %%
 import argparse
+import os
 from pathlib import Path
 
 import keras
@@ -13,17 +16,18 @@ import numpy as np
 import tfprune
 from tfprune import Budget
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+QUICK = bool(os.environ.get("TFPRUNE_QUICK"))  # seconds instead of minutes, to see that it runs
+EPOCHS = 2 if QUICK else 6
+parser = argparse.ArgumentParser()
 parser.add_argument("--data-dir", type=Path, help="where the ResNet and images of CIFAR-10 are")
-parser.add_argument("--epochs", type=int, default=6, help="how long the small network is trained")
-arguments = parser.parse_args()
+arguments, _ = parser.parse_known_args()  # a notebook has others
 
 if arguments.data_dir is None:
     data = tfprune.datasets.fashion_mnist_small()
     images, x, y, names = data.x_train[:1024], data.x_test, data.y_test, tfprune.datasets.CLASSES
     dense = tfprune.models.small_cnn()
     dense.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    dense.fit(data.x_train, data.y_train, batch_size=64, epochs=arguments.epochs, verbose=2)
+    dense.fit(data.x_train, data.y_train, batch_size=64, epochs=EPOCHS, verbose=2)
 else:
     with np.load(arguments.data_dir / "cifar10_lossless_subset.npz") as arrays:
         images, x = arrays["x_train"][:1024].astype("float32"), arrays["x_test"].astype("float32")
@@ -33,20 +37,39 @@ else:
     dense.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
 small = tfprune.prune_filters(dense, Budget(macs=0.5), data=images, verbose=0)
 
-# Side by side: accuracy with its uncertainty, size, cost and speed.
+# %% [markdown]
+# ## Side by side: accuracy with its uncertainty, size, cost and speed
+
+# %%
 print(tfprune.compare({"dense": dense, "half": small}, (x, y)))
 
-# Which layer computes something else now, and which one can bear it.
+# %% [markdown]
+# ## Which layer computes something else now, and which one can bear it
+
+# %%
 print(tfprune.compare_layers(dense, small, x))
 print(tfprune.error_injection(dense, (x, y)))
 
-# Which parts stand in for each other: together they matter more than the sum of both.
+# %% [markdown]
+# ## Which parts stand in for each other
+#
+# Together they matter more than the sum of both.
+
+# %%
 parts = "groups" if arguments.data_dir is None else "blocks"
 print(tfprune.interactions(dense, (x, y), of=parts))
 
-# Who pays, and whether the network still looks at the same things.
+# %% [markdown]
+# ## Who pays, and whether the network still looks at the same things
+
+# %%
 print(tfprune.class_changes(dense, small, (x, y), names=names))
 print(tfprune.compare_attributions(dense, small, x))
 
-# What is left: how near to N:M and block patterns, which filters are dead, the same as others, or read by nobody.
+# %% [markdown]
+# ## What is left
+#
+# How near to N:M and block patterns, which filters are dead, the same as others, or read by nobody.
+
+# %%
 print(tfprune.sparsity_patterns(small, x))

@@ -10,17 +10,23 @@ from warm import example
 
 (notebooks,) = modules_of("examples", "notebooks")
 FOLDER = ROOT / "examples"
-ARGUMENTS = {"report": ["--epochs", 2], "understand": ["--epochs", 2]}
-BY_HAND = {"fashion_mnist", "for_phones_and_microcontrollers", "headline_models"}
-"""One needs all of Fashion-MNIST; the others make files of `tflite_models/`, by what other tests are about."""
+ARGUMENTS = {"report": ["--epochs", 2]}
+BY_HAND = {"fashion_mnist", "headline_models"}
+"""One needs all of Fashion-MNIST, the other a network that others have trained."""
 SCRIPTS = [path for path in sorted(FOLDER.glob("*.py")) if path.stem not in {"notebooks", *BY_HAND}]
 SAYS = {
     "audio": "int8, as on the device",
     "custom_training_loop": "80.0% of the weights are zero",
     "gan": "sparse: ",
+    "compress_with_a_recipe": "% zeros: ",
+    "distil": "lost most: ",
+    "for_phones_and_microcontrollers": "arena",
+    "make_it_small": "zeros, int8",
+    "partition": "samples/s as a pipeline (expected",
     "quickstart": "Speed-up of",
+    "search": "half of the macs: ",
     "factorize_layers": "and fewer filters: ",
-    "remove_filters": "after two epochs more: ",
+    "remove_filters": "after training on: ",
     "without_labels": "a quarter of it, by magnitude: ",
     "segmentation": "Speed-up of",
     "subclassed": "Functional with",
@@ -54,3 +60,14 @@ def test_notebook_has_the_code_of_its_script_and_was_run(path):
 def test_quick_runs_are_asked_for_in_one_way(path):
     names = {node.id for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Name)}
     assert "QUICK" in names
+
+
+OTHERWISE = {"android": "an app", "from_tfmot": "another tool", "from_torch_pruning": "another tool"}
+
+
+@pytest.mark.parametrize("guide", sorted((ROOT / "docs" / "guides").glob("*.md")), ids=lambda path: path.stem)
+def test_every_guide_has_a_notebook(guide):
+    rows = [row for row in (ROOT / "docs" / "examples.md").read_text("utf-8").splitlines() if f"/{guide.name})" in row]
+    names = [row.split("`")[1] for row in rows]
+    assert bool(names) != (guide.stem in OTHERWISE)
+    assert all((notebooks.NOTEBOOKS / f"{name}.ipynb").exists() for name in names)
