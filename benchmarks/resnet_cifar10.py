@@ -1,8 +1,9 @@
 """Accuracy of public CIFAR-10 ResNets with fewer multiply-accumulates: factors, channels, with and without refit.
 
 Each network is cut to 1 ÷ 1.5, 2.1, 2.57 and 4 of its multiply-accumulates. What chooses channels and what refits sees
-images without labels; test images are others. `--epochs` adds fine-tuning with labels, on the same few training images.
-Each result is written at once; the same command continues where it was stopped.
+images without labels; test images are others. `--epochs` adds fine-tuning with labels, on the same few training images;
+with `--teach` the whole network teaches instead, on these images without labels. Each result is written at once; the
+same command continues where it was stopped.
 
     python benchmarks/resnet_cifar10.py --data-dir <folder with resnet56_cifar10.keras and cifar10_lossless_subset.npz>
 """
@@ -94,10 +95,15 @@ def measure(model: Any, images: Images, ratio: float, method: str, seed: int, sa
     }
 
 
-def fine_tune(model: Any, images: Images, epochs: int, seed: int) -> list[float]:
-    """Return the test accuracy after each epoch of training with labels: shifted and mirrored images, cosine decay."""
+def fine_tune(model: Any, images: Images, epochs: int, seed: int, teacher: Any = None) -> list[float]:
+    """Return the test accuracy after each epoch of training: shifted and mirrored images, cosine decay.
+
+    With a teacher no label is seen: the network learns what it answers (KD).
+    """
     import keras
     import tensorflow as tf
+
+    import tfprune
 
     keras.utils.set_random_seed(seed)
     steps = epochs * -(-len(images.x_train) // 128)
@@ -108,13 +114,16 @@ def fine_tune(model: Any, images: Images, epochs: int, seed: int) -> list[float]
 
     data = tf.data.Dataset.from_tensor_slices((images.x_train, images.y_train))
     data = data.shuffle(len(images.x_train), seed=seed).map(vary).batch(128)
-    model.compile(
+    data, trained = (data, model) if teacher is None else (
+        data.map(lambda x, _: x), tfprune.Distiller(model, teacher, "kd")
+    )  # fmt: skip
+    trained.compile(
         keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.01, steps), momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True) if teacher is None else None,
     )
     found = []
     for _ in range(epochs):
-        model.fit(data, verbose=0)
+        trained.fit(data, verbose=0)
         found.append(images.accuracy(model))
     return found
 
@@ -149,15 +158,15 @@ def spread(values: list[float]) -> str:
     return f"{np.mean(values):.2f}" + (f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else "")
 
 
-def tuned(results: list[dict[str, Any]]) -> str:
+def tuned(results: list[dict[str, Any]], key: str, how: str) -> str:
     """Return the accuracies after fine-tuning as Markdown, a table for each network."""
     runs: dict[tuple[str, str, float], list[list[float]]] = defaultdict(list)
     for result in results:
-        if result.get("tuned"):
-            runs[result["network"], result["method"], result["wanted"]].append(result["tuned"])
+        if result.get(key):
+            runs[result["network"], result["method"], result["wanted"]].append(result[key])
     texts = []
     for network in NETWORKS:
-        ratios = [ratio for ratio in RATIOS if any(key[::2] == (network, ratio) for key in runs)]
+        ratios = [ratio for ratio in RATIOS if any(one[::2] == (network, ratio) for one in runs)]
         rows = []
         for method in METHODS:
             own = {ratio: runs[network, method, ratio] for ratio in ratios if (network, method, ratio) in runs}
@@ -170,7 +179,7 @@ def tuned(results: list[dict[str, Any]]) -> str:
                 rows.append([method, *cells])
         if rows:
             headers = ["", *(f"{ratio}×, epoch {epoch}" for ratio in ratios for epoch in EPOCHS)]
-            title = f"{network}, refitted, then fine-tuned with labels on 4,000 images"
+            title = f"{network}, refitted, then {how} 4,000 images"
             texts.append(f"\n\n{title}:\n\n{markdown(headers, rows)}")
     return "".join(texts)
 
@@ -200,12 +209,13 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--ratios", nargs="+", type=float, default=list(RATIOS), choices=RATIOS)
     parser.add_argument("--epochs", type=int, default=0, help="epochs of fine-tuning after the refit")
+    parser.add_argument("--teach", action="store_true", help="without labels, by the whole network as the teacher")
     arguments = parser.parse_args()
     import json
 
     import keras
 
-    path = destination(arguments, "resnet_cifar10")
+    path, training = destination(arguments, "resnet_cifar10"), "taught" if arguments.teach else "tuned"
     content: dict[str, Any] = {"environment": environment(), "samples": arguments.samples, "dense": {}, "results": []}
     if path.exists() and not arguments.quick:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -223,17 +233,24 @@ def main() -> None:
                 for seed in SEEDS.get(method, (0,)):
                     key = {"network": network, "method": method, "wanted": ratio, "seed": seed}
                     found = next((r for r in content["results"] if all(r[k] == v for k, v in key.items())), None)
-                    if found is not None and len(found.get("tuned", [])) >= arguments.epochs:
+                    if found is not None and len(found.get(training, [])) >= arguments.epochs:
                         continue
                     samples = 256 if arguments.quick else arguments.samples
-                    result = key | measure(model, images, ratio, method, seed, samples)
-                    made = result.pop("model")
-                    result["tuned"] = fine_tune(made, images, arguments.epochs, seed) if arguments.epochs else []
+                    earlier = {"tuned": [], **{k: v for k, v in (found or {}).items() if k in ("tuned", "taught")}}
+                    result = key | earlier | measure(model, images, ratio, method, seed, samples)
+                    made, teacher = result.pop("model"), model if arguments.teach else None
+                    if arguments.epochs:
+                        result[training] = fine_tune(made, images, arguments.epochs, seed, teacher)
                     content["results"] = [r for r in content["results"] if r is not found] + [result]
                     write_json(path, content)
-                    print({**key, **{k: result[k] for k in ("ratio", "cut", "refitted", "tuned")}}, flush=True)
+                    print(
+                        {**key, **{k: result[k] for k in ("ratio", "cut", "refitted")}, training: result.get(training)},
+                        flush=True,
+                    )
     results = content["results"]
-    parts = [table(results, content["dense"]) + tuned(results), certainty(content)]
+    trained = tuned(results, "tuned", "fine-tuned with labels on")
+    trained += tuned(results, "taught", "taught by the whole network, without labels, on")
+    parts = [table(results, content["dense"]) + trained, certainty(content)]
     text = "\n\n".join([*parts, f"Time, {content['samples']} images: {times(results)}"])
     report(path, content, text)
 
