@@ -104,7 +104,7 @@ class FactoredForm(Form):
                 starts.append(self.factorization.start(wanted, self.ranks, metric))
             start = min(starts, key=lambda parts: error(equation.compose(parts), wanted, metric))
             factors = fit_factors(equation, start, wanted, metric, sweeps=sweeps)
-            found.append(self.scaled(factors, 1 / scale))
+            found.append(equation.balance(self.scaled(factors, 1 / scale)))
         self.factors, self._fitted = found, True
         made = self.weights
         if gram.intercept and gram.rows:

@@ -77,20 +77,24 @@ class Equation:
         return found.reshape(math.prod(sizes[letter] for letter in kernel), -1)
 
     def balance(self, factors: Sequence[Array]) -> list[Array]:
-        """Return factors that make the same kernel, with equal norms along each rank."""
+        """Return factors that make the same kernel, with equal norms along each rank.
+
+        Where all factors of a rank share other axes too, as the channels of depthwise windows, each position on these
+        is balanced by itself: one tiny window beside huge weights would leave no learning rate that suits both.
+        """
         found = [np.array(factor) for factor in factors]
         for letter in self.ranks:
-            members = [(n, f.index(letter)) for n, f in enumerate(self.factors) if letter in f]
-            norms = []
-            for number, axis in members:
-                moved = np.moveaxis(found[number], axis, 0).reshape(found[number].shape[axis], -1)
-                norms.append(np.sqrt(np.square(moved).sum(axis=1)))
+            members = [n for n, names in enumerate(self.factors) if letter in names]
+            shared = [one for one in self.factors[members[0]] if all(one in self.factors[n] for n in members)]
+            norms = [np.sqrt(self._sum(f"{self.factors[n]}->{''.join(shared)}", [found[n] ** 2])) for n in members]
             stacked = np.array(norms)
             usable = (stacked > 0).all(axis=0)
             mean = np.exp(np.log(np.where(usable, stacked, 1.0)).mean(axis=0))
-            for (number, axis), own in zip(members, norms, strict=True):
+            for number, own in zip(members, norms, strict=True):
                 scale = np.where(usable, mean / np.where(usable, own, 1.0), 1.0)
-                found[number] *= scale.reshape([-1 if n == axis else 1 for n in range(found[number].ndim)])
+                found[number] = self._sum(
+                    f"{self.factors[number]},{''.join(shared)}->{self.factors[number]}", [found[number], scale]
+                )
         return found
 
     def clear(self, factors: Sequence[Array], kernel: Array) -> list[Array]:

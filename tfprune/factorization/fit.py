@@ -64,7 +64,7 @@ def fit_factors(
         found, gained, best = trial, best - error, error
         if gained < ENOUGH * best:
             break
-    return equation.balance(found)
+    return found
 
 
 def solve_last(equation: Equation, factors: Sequence[Array], kernel: Array, metric: Metric) -> Array:

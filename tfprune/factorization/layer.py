@@ -115,7 +115,7 @@ def find_factors(
         start = factorization.start(wanted, ranks, metric)
         needed = 0 if factorization.is_best(metric, geometry) else sweeps
         *others, last = fit_factors(equation, start, wanted, metric, sweeps=needed)
-        found.append(equation.clear([*others, last / scale], kernel))
+        found.append(equation.clear(equation.balance([*others, last / scale]), kernel))
     return found
 
 
