@@ -12,7 +12,8 @@ from typing import Any
 
 import charts
 import pictured
-from figures import FOLDER, ROOT, load
+from blocks import load
+from common import FOLDER, ROOT
 from shown.peers import torch_pruning
 from shown.without_labels import FACTORS, FILTERS, RATIOS, SMALLEST, resnet56, whole
 

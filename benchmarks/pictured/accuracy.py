@@ -5,8 +5,8 @@ from __future__ import annotations
 from statistics import mean
 from typing import Any
 
+from blocks import result
 from charts import Bars, Dots, Lines, Picture, picture
-from figures import result
 from shown.programmable import NETWORKS as TAUGHT
 from shown.programmable import PARTS, accuracies, methods
 

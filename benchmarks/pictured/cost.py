@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from statistics import median
 
+from blocks import one, result
 from charts import Bars, Lines, Picture, picture
-from figures import one, result
 from shown.devices import NAMES
 from shown.partition import DEVICES
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from blocks import figures, result
 from common import markdown
-from figures import figures, result
 
 SHOWN = {"filter": "filters", "unit": "units", "head": "heads", "head size": "sizes of heads"}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from common import markdown
-from figures import ROOT, figures, one, result
+from blocks import figures, one, result
+from common import ROOT, markdown
 
 NAMES = {"mobilenet_v1": "MobileNet V1", "mobilenet_v2": "MobileNet V2", "vgg16": "VGG-16"}
 STORED = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
+from blocks import figures, one, result
 from common import markdown
-from figures import figures, one, result
 
 ROWS = {
     "**mixed: the default**": "mixed",

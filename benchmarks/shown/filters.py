@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from statistics import mean, stdev
 
+from blocks import figures, one, result
 from common import markdown
-from figures import figures, one, result
 
 
 def spread(values: list[float]) -> str:

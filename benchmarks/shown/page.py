@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from figures import FOLDER, ROOT
+from common import FOLDER, ROOT
 
 RESULTS = FOLDER / "results"
 IMAGES = ROOT / "docs" / "images"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from statistics import mean
 
+from blocks import figures, result
 from common import markdown
-from figures import figures, result
 
 DEVICES = {
     "phone_and_edge_server": "a phone and an edge server",

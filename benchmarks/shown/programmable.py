@@ -5,8 +5,8 @@ from __future__ import annotations
 from statistics import mean
 from typing import Any
 
+from blocks import figures, result
 from common import markdown
-from figures import figures, result
 
 from shown.filters import spread
 

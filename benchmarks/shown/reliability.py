@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from common import markdown
-from figures import ROOT, figures
+from blocks import figures
+from common import ROOT, markdown
 
 COUNTS = ROOT / "tests" / "attacks" / "counts"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from blocks import figures, result
 from common import markdown
-from figures import figures, result
 
 from shown.filters import spread
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from statistics import median
 
+from blocks import figures, one, result
 from common import markdown
-from figures import figures, one, result
 
 from shown.filters import spread
 

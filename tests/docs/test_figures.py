@@ -9,7 +9,7 @@ import pytest
 from docs.pages import PAGES, modules_of, name_of, prose
 from support import ROOT
 
-figures, pictures = modules_of("benchmarks", "figures", "pictures")
+blocks, figures, pictures = modules_of("benchmarks", "blocks", "figures", "pictures")
 
 GENERATED = {"docs/benchmarks.md"}
 MEASURED = re.compile(r"\d[\d,]*\.\d+ ?(?:%|×|ms\b|s\b|µs|points?\b|[kMG]B)|± ?\d|\d+ ?%(?! sparsity)|\d+(?:\.\d+)?×")
@@ -35,7 +35,7 @@ def test_a_changed_figure_is_noticed():
 
 def test_a_figure_that_was_not_measured_is_refused():
     with pytest.raises(LookupError, match="0 rows have"):
-        figures.one(figures.result("resnet_cifar10")["results"], network="resnet56_cifar10", wanted=100.0)
+        blocks.one(blocks.result("resnet_cifar10")["results"], network="resnet56_cifar10", wanted=100.0)
 
 
 @pytest.mark.parametrize("path", [path for path in PAGES if name_of(path) not in GENERATED], ids=name_of)
@@ -46,9 +46,8 @@ def test_no_measured_figure_stands_outside_of_a_block(path):
 
 
 def test_every_block_is_known_and_every_figure_is_shown():
-    figures.load()
     used = {match["name"] for path in figures.documents() for match in figures.BLOCK.finditer(path.read_text("utf-8"))}
-    assert used == set(figures.FIGURES)
+    assert used == set(blocks.FIGURES)
 
 
 def test_picture_of_readme_shows_the_measured_values():
