@@ -1,10 +1,14 @@
-"""Which form and rank each layer gets within a budget: always the step that adds least error for what it saves."""
+"""Which form and rank each layer gets within a budget: those whose errors add up to the least."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_matrix
 
 from tfprune.cost import Budget, Cost
 from tfprune.cost.budget import LIMITS
@@ -14,6 +18,12 @@ from tfprune.factorization.survey import Candidate
 __all__ = ["allocate", "total_cost"]
 
 COUNTS = ("parameters", "bytes", "macs")
+
+TOLERANCE = 2e-6
+"""Part of the whole by which the solver may exceed a bound; kept back if it did."""
+
+SECONDS = 60.0
+"""When the solver stops with the best that it has; networks of hundreds of layers take less than one."""
 
 
 def total_cost(whole: Cost, chosen: Sequence[tuple[Candidate, Option | None]]) -> Cost:
@@ -39,12 +49,11 @@ def changed(total: Cost, before: Cost, after: Cost) -> Cost:
 def allocate(
     whole: Cost, options: Mapping[str, Sequence[Option]], candidates: Mapping[str, Candidate], budget: Budget
 ) -> dict[str, Option] | None:
-    """Choose an option, or none, for each layer so that the errors' sum is small within a budget.
+    """Choose an option, or none, for each layer so that the errors' sum is as small as a budget allows.
 
-    This is a multiple-choice knapsack. Each step takes the option with the least rise of the error for what it saves of
-    the bounds that are still exceeded, which is the best there is along the convex hull of each layer's options (Sinha
-    & Zoltners, "The Multiple-Choice Knapsack Problem", 1979); what is left over at the end is given back where it
-    lowers the error most.
+    This is a multiple-choice knapsack (Sinha & Zoltners, "The Multiple-Choice Knapsack Problem", 1979), with a row for
+    each bound; HiGHS solves it to within 0.01 % of the optimum (Huangfu & Hall, "Parallelizing the dual revised simplex
+    method", 2018).
 
     Args:
         whole: What the network costs as it is.
@@ -55,62 +64,49 @@ def allocate(
     Returns:
         The options that are taken, by path; None if the budget can't be met.
     """
-    costs = {path: candidate.cost for path, candidate in candidates.items() if path in options}
-    chosen: dict[str, Option] = {}
-
-    def total() -> Cost:
-        return total_cost(whole, [(candidates[path], option) for path, option in chosen.items()])
-
-    while True:
-        over = budget.excess(total(), whole)
-        if not over:
-            break
-        best: tuple[float, str, Option] | None = None
-        for path, own in options.items():
-            now = chosen.get(path)
-            at, error = (costs[path], 0.0) if now is None else (now.cost, now.error)
-            for option in own:
-                saved = saving(at, option.cost, over)
-                if saved <= 0.0:
-                    continue
-                price = max(option.error - error, 1e-12) / saved
-                if best is None or price < best[0]:
-                    best = price, path, option
-        if best is None:
+    if budget.met(whole, whole):
+        return {}
+    bounds = {LIMITS[name]: bound for name, bound in budget.bounds(whole).items()}
+    choices = [(path, option) for path, own in options.items() for option in own]
+    totals = np.array([getattr(whole, name) for name in bounds])
+    saved = np.array(
+        [
+            [getattr(option.cost, name) - getattr(candidates[path].cost, name) for name in bounds]
+            for path, option in choices
+        ]
+    )
+    possible = [index for index, row in enumerate(saved) if np.isfinite(row).all()]
+    if not possible:
+        return None
+    choices, rows = [choices[index] for index in possible], (saved[possible] / totals).T
+    limit = (np.array([*bounds.values()]) - totals) / totals
+    for slack in (0.0, TOLERANCE):
+        taken = solve([option.error for _, option in choices], rows, limit - slack, [path for path, _ in choices])
+        if taken is None:
             return None
-        chosen[best[1]] = best[2]
-    give_back(whole, options, candidates, budget, chosen)
-    return chosen
+        chosen = {choices[index][0]: choices[index][1] for index in taken}
+        if budget.met(total_cost(whole, [(candidates[path], option) for path, option in chosen.items()]), whole):
+            return chosen
+    return None
 
 
-def give_back(
-    whole: Cost,
-    options: Mapping[str, Sequence[Option]],
-    candidates: Mapping[str, Candidate],
-    budget: Budget,
-    chosen: dict[str, Option],
-) -> None:
-    """Use up what is left of a budget: always the change that lowers the error most."""
-    while True:
-        total = total_cost(whole, [(candidates[path], option) for path, option in chosen.items()])
-        best: tuple[float, str, Option | None] | None = None
-        for path, now in chosen.items():
-            for option in (None, *options[path]):
-                gain = now.error - (0.0 if option is None else option.error)
-                if gain <= 0.0 or (best is not None and gain <= best[0]):
-                    continue
-                after = candidates[path].cost if option is None else option.cost
-                if budget.met(changed(total, now.cost, after), whole):
-                    best = gain, path, option
-        if best is None:
-            return
-        if best[2] is None:
-            del chosen[best[1]]
-        else:
-            chosen[best[1]] = best[2]
+def solve(errors: Sequence[float], rows: NDArray[Any], limit: NDArray[Any], layers: Sequence[str]) -> list[int] | None:
+    """Return which options have the smallest sum of errors, at most one for each layer; None if none is within bounds.
 
-
-def saving(before: Cost, after: Cost, over: Mapping[str, float]) -> float:
-    """Return what a change saves of the bounds that are exceeded, each relative to by how much."""
-    parts = [(getattr(before, LIMITS[name]) - getattr(after, LIMITS[name])) / excess for name, excess in over.items()]
-    return float(np.sum(np.minimum(parts, 1.0)))
+    Args:
+        errors: The error of each option.
+        rows: What each changes of each cost, as a part of the whole; float (bounds, options).
+        limit: What the changes may add up to; float (bounds,).
+        layers: The layer of each option.
+    """
+    numbers = {path: number for number, path in enumerate(dict.fromkeys(layers))}
+    places = [numbers[path] for path in layers], np.arange(len(layers))
+    one_each = csr_matrix((np.ones(len(layers)), places), (len(numbers), len(layers)))
+    found = milp(
+        np.asarray(errors) / max(max(errors), 1e-30),
+        integrality=np.ones(len(layers)),
+        bounds=Bounds(0, 1),
+        constraints=[LinearConstraint(one_each, -np.inf, 1), LinearConstraint(rows, -np.inf, limit)],
+        options={"time_limit": SECONDS},
+    )
+    return None if found.x is None else [int(index) for index in np.flatnonzero(found.x > 0.5)]
