@@ -59,6 +59,13 @@ def test_a_budget_that_is_met_already_changes_nothing():
     assert allocate(whole, options, candidates, Budget(params=200)) == {}
 
 
+def test_a_cost_that_the_network_does_not_have_bounds_nothing():
+    whole, small = cost(100, 0), cost(10, 0)
+    options = {"table": [Option(None, (1,), 0.1, small)]}
+    budget = Budget(params=50, macs=0.5)
+    assert allocate(whole, options, {"table": SimpleNamespace(cost=whole)}, budget) == {"table": options["table"][0]}
+
+
 def test_what_can_not_be_timed_is_not_taken():
     slow = Cost(10, 40, 10, np.inf)
     fast = Cost(60, 240, 60, 3.0)

@@ -67,21 +67,21 @@ def allocate(
     if budget.met(whole, whole):
         return {}
     bounds = {LIMITS[name]: bound for name, bound in budget.bounds(whole).items()}
-    choices = [(path, option) for path, own in options.items() for option in own]
     totals = np.array([getattr(whole, name) for name in bounds])
-    saved = np.array(
-        [
-            [getattr(option.cost, name) - getattr(candidates[path].cost, name) for name in bounds]
-            for path, option in choices
-        ]
-    )
-    possible = [index for index, row in enumerate(saved) if np.isfinite(row).all()]
-    if not possible:
+    units = np.where(totals > 0, totals, 1.0)
+    limit = (np.array([*bounds.values()]) - totals) / units
+    choices, columns = [], []
+    for path, own in options.items():
+        before = np.array([getattr(candidates[path].cost, name) for name in bounds])
+        for option in own:
+            change = (np.array([getattr(option.cost, name) for name in bounds]) - before) / units
+            if np.isfinite([option.error, *change]).all():
+                choices.append((path, option))
+                columns.append(change)
+    if not choices:
         return None
-    choices, rows = [choices[index] for index in possible], (saved[possible] / totals).T
-    limit = (np.array([*bounds.values()]) - totals) / totals
     for slack in (0.0, TOLERANCE):
-        taken = solve([option.error for _, option in choices], rows, limit - slack, [path for path, _ in choices])
+        taken = solve([option.error for _, option in choices], columns, limit - slack, [path for path, _ in choices])
         if taken is None:
             return None
         chosen = {choices[index][0]: choices[index][1] for index in taken}
@@ -90,23 +90,29 @@ def allocate(
     return None
 
 
-def solve(errors: Sequence[float], rows: NDArray[Any], limit: NDArray[Any], layers: Sequence[str]) -> list[int] | None:
+def solve(
+    errors: Sequence[float], changes: Sequence[NDArray[Any]], limit: NDArray[Any], layers: Sequence[str]
+) -> list[int] | None:
     """Return which options have the smallest sum of errors, at most one for each layer; None if none is within bounds.
 
     Args:
         errors: The error of each option.
-        rows: What each changes of each cost, as a part of the whole; float (bounds, options).
+        changes: What each changes of each cost, as a part of the whole; float (bounds,).
         limit: What the changes may add up to; float (bounds,).
         layers: The layer of each option.
     """
     numbers = {path: number for number, path in enumerate(dict.fromkeys(layers))}
     places = [numbers[path] for path in layers], np.arange(len(layers))
     one_each = csr_matrix((np.ones(len(layers)), places), (len(numbers), len(layers)))
+    within = LinearConstraint(np.stack(changes, axis=1), -np.inf, limit)
     found = milp(
         np.asarray(errors) / max(max(errors), 1e-30),
         integrality=np.ones(len(layers)),
         bounds=Bounds(0, 1),
-        constraints=[LinearConstraint(one_each, -np.inf, 1), LinearConstraint(rows, -np.inf, limit)],
+        constraints=[
+            LinearConstraint(one_each, -np.inf, 1),
+            LinearConstraint(np.stack(changes, axis=1), -np.inf, limit),
+        ],
         options={"time_limit": SECONDS},
     )
     return None if found.x is None else [int(index) for index in np.flatnonzero(found.x > 0.5)]

@@ -195,7 +195,8 @@ def pick(
     free = {path: own for path, own in options.items() if path not in fixed}
     found = allocate(start, free, candidates, bounds)
     if found is None:
-        least = [(candidates[path], min(own, key=lambda o: o.cost.macs)) for path, own in free.items() if own]
+        over = LIMITS[next(iter(bounds.excess(start, start)))]
+        least = [(candidates[path], min(own, key=lambda o: getattr(o.cost, over))) for path, own in free.items() if own]
         raise InputError(
             f"{budget} can't be met: with the smallest factors of every layer the network has "
             f"{total_cost(start, least)}. Give a larger budget, or more forms or layers."
