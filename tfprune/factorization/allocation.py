@@ -109,10 +109,7 @@ def solve(
         np.asarray(errors) / max(max(errors), 1e-30),
         integrality=np.ones(len(layers)),
         bounds=Bounds(0, 1),
-        constraints=[
-            LinearConstraint(one_each, -np.inf, 1),
-            LinearConstraint(np.stack(changes, axis=1), -np.inf, limit),
-        ],
+        constraints=[LinearConstraint(one_each, -np.inf, 1), within],
         options={"time_limit": SECONDS},
     )
     return None if found.x is None else [int(index) for index in np.flatnonzero(found.x > 0.5)]
