@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfprune import Budget
@@ -42,6 +42,7 @@ def least_error(whole, options, candidates, budget):
     return min(sums, default=None)
 
 
+@settings(deadline=None)
 @given(st.lists(LAYER, min_size=1, max_size=4), st.integers(0, 3_000_000), st.integers(0, 3_000_000))
 def test_no_choice_within_the_bounds_has_a_smaller_error(layers, parameters, macs):
     whole, options, candidates = problem(layers)
