@@ -238,7 +238,7 @@ def test_version(folder):
 
 @pytest.mark.slow
 def test_demo(tmp_path):
-    done = command(tmp_path, "demo", "--epochs", 1, "--out", "out", "--json", cold=True)
+    done = command(tmp_path, "demo", "--epochs", 2, "--out", "out", "--json", cold=True)
     assert done.returncode == 0, done.stderr[-2000:]
     result = json.loads(done.stdout)
     files = ["dense", "halved", "halved_int8", "pruned", "pruned_sparse", "pruned_int8"]
@@ -247,10 +247,10 @@ def test_demo(tmp_path):
     assert rows["pruned"]["sparsity"] == pytest.approx(0.8 * 96768 / 98192, abs=0.005)
     assert rows["pruned_sparse"]["bytes"] < 0.4 * rows["dense"]["bytes"]
     assert rows["pruned"]["gzip_bytes"] < 0.4 * rows["dense"]["gzip_bytes"]
-    assert all(row["accuracy"] > 0.3 and row["median_ms"] > 0 for row in rows.values())
+    assert all(row["accuracy"] > 0.7 and row["median_ms"] > 0 for row in rows.values())
     assert rows["pruned_sparse"]["accuracy"] == pytest.approx(rows["pruned"]["accuracy"], abs=0.005)
     assert rows["halved"]["speedup"] > 1.5
-    assert rows["halved"]["bytes"] < rows["dense"]["bytes"], "it was asked to be fast, not small"
+    assert rows["halved"]["bytes"] < 0.8 * rows["dense"]["bytes"]
     card = (tmp_path / "out" / "README.md").read_text()
     assert rows["dense"]["sha256"] in card
     assert "Budget(latency=0.5)" in (tmp_path / "out" / "halved.tflite.md").read_text()
