@@ -170,11 +170,12 @@ def test_the_longest_time_holds(models):
 def test_speedup_pairs_rounds():
     slow, fast = Samples(), Samples()
     for number, noise in enumerate((1, 10, 3, 1)):  # noise that hits both models cancels
-        slow.add(number, [200 * noise] * 3, [1] * 3)
-        fast.add(number, [100 * noise] * 5, [1] * 5)
+        slow.add(number, [200 * noise] * 3, [0] * 3)
+        fast.add(number, [100 * noise] * 5, [0] * 5)
     fast.add(4, [10**9], [1])  # the other one sat out: not compared
-    found = speedup(slow, fast)
-    assert (found.median, found.p5, found.p95, found.num_rounds) == (2.0, 2.0, 2.0, 4)
+    for clock in ("cpu", "wall"):  # a clock of the CPU that does not move leaves that of the wall
+        found = speedup(slow, fast, clock)
+        assert (found.median, found.p5, found.p95, found.num_rounds, found.clock) == (2.0, 2.0, 2.0, 4, clock)
     assert latency(5_000_000, [3_000_000, 1_000_000], slow).warmup_ms == 2.0
 
 
@@ -195,11 +196,38 @@ def test_data_that_is_no_data(inputs, words):
         pass
 
 
-def testnotes():
+def test_speedup_on_a_machine_that_interrupts_long_inferences_only():
+    slow, fast = Samples(), Samples()
+    slow.add(0, [8_000, 9_000, 4_100], [4_000, 4_000, 4_000])
+    fast.add(0, [1_000, 1_000, 9_000], [1_200, 1_200, 1_200])  # reading the CPU's clock takes time too
+    assert speedup(slow, fast).median == 4.0
+    assert speedup(slow, fast, "wall").median == 8.0
+
+
+def test_speedups_are_of_cpu_times_with_one_thread_and_of_wall_times_with_several(models):
+    found = run(models["wide"].path, threads=[1, 2], delegate=[True, False], runs=5, min_seconds=0.05)
+    clocks = [(each.threads, each.speedup.clock) for each in found.models[1:]]
+    assert sorted(clocks) == [(1, "cpu"), (2, "wall"), (2, "wall")]
+    assert "cpu times)" in str(found)
+    assert "wall times)" in str(found)
+
+
+def test_notes(report):
     where = Environment("cpu", 1, "litert", {"litert": "2"}, "Linux", "cpu", ("avx",), 2, 3.5)
-    assert [note.split(",")[0].split(":")[0] for note in notes(where, sparse=True)] == [
-        "This CPU has AVX",
-        "The machine was busy",
-    ]
-    assert notes(replace(where, cpu_flags=("neon",), load_average=1.0), True) == ()
-    assert notes(replace(where, load_average=None), False) == ()
+    quiet = replace(where, cpu_flags=("neon",), load_average=1.0)
+
+    def begin(results, environment, sparse=False):
+        return [note.split(",")[0].split(":")[0] for note in notes(results, environment, sparse)]
+
+    def timed(threads, median_ms, cpu_median_ms):
+        times = replace(report[0].latency, median_ms=median_ms, cpu_median_ms=cpu_median_ms)
+        return replace(report[0], threads=threads, latency=times)
+
+    assert begin([], where, sparse=True) == ["This CPU has AVX", "The machine was busy"]
+    assert begin([], quiet, sparse=True) == []
+    assert begin([], replace(where, load_average=None)) == []
+    assert begin([timed(1, 2.0, 1.95), timed(2, 2.0, 1.0)], quiet) == []  # two threads: the caller waits for the other
+    assert begin([timed(1, 2.0, 1.95), timed(1, 2.0, 1.0)], quiet) == ["The machine was busy"]  # it became so
+    assert begin([timed(1, 2.0, None)], quiet) == []
+    several = ["The machine was busy", "Times and speed-ups of several threads are wall times"]
+    assert begin([timed(2, 2.0, 1.0)], where) == several

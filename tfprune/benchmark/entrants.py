@@ -1,4 +1,4 @@
-"""Models in their worker processes, which take turns so that their ratios hold on a busy machine."""
+"""Models in their worker processes, which take turns so that what lasts longer than a turn hits all of them."""
 
 from __future__ import annotations
 

@@ -44,7 +44,8 @@ def run(
 
     Every model with every setting runs in a process of its own, so a damaged one can't take this program along. They
     take turns of about 50 ms, in changing order, and are compared round by round with the first one: the first model
-    with the first setting.
+    with the first setting. With one thread each, what is compared is the time that the thread was at work, whatever
+    else the machine does; with several it is the time that went by.
 
     Args:
         paths: One .tflite file, or several.
@@ -105,7 +106,7 @@ def run(
         load_average=load_average,
     )
     sparse = any(entrant.sparse for entrant in entrants)
-    return Report(results, environment, notes(environment, sparse), tuple(failed.records))
+    return Report(results, environment, notes(results, environment, sparse), tuple(failed.records))
 
 
 def check_model_files(paths: PathLike | Sequence[PathLike]) -> list[Path]:
@@ -151,6 +152,10 @@ class _Failures:
         return None
 
 
+def _clock(*entrants: Entrant) -> str:
+    return "cpu" if all(entrant.configuration.threads == 1 for entrant in entrants) else "wall"
+
+
 def _result(entrant: Entrant, first: Entrant, packed: dict[Path, int]) -> ModelResult:
     return ModelResult(
         model=str(entrant.path),
@@ -158,7 +163,7 @@ def _result(entrant: Entrant, first: Entrant, packed: dict[Path, int]) -> ModelR
         gzip_bytes=packed[entrant.path],
         latency=latency(entrant.init_ns, entrant.warmup_ns, entrant.samples),
         memory=Memory(**entrant.child.ask("memory", "reading its memory")),
-        speedup=None if entrant is first else speedup(first.samples, entrant.samples),
+        speedup=None if entrant is first else speedup(first.samples, entrant.samples, _clock(first, entrant)),
         threads=entrant.configuration.threads,
         delegate=entrant.configuration.delegate,
         interpreter=entrant.interpreter,

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from tfprune.benchmark.records import Environment
+from collections.abc import Sequence
+
+from tfprune.benchmark.records import Environment, ModelResult
 
 __all__ = ["notes"]
 
+_DISTURBED = 1.1
+"""How many times the CPU time of an inference goes by, in the median, where others hold the CPU."""
 
-def notes(environment: Environment, sparse: bool) -> tuple[str, ...]:
+
+def notes(results: Sequence[ModelResult], environment: Environment, sparse: bool) -> tuple[str, ...]:
     """Return sentences about a machine and the models on it.
 
     Args:
+        results: What was measured.
         environment: Where the models ran.
         sparse: Whether a file stores zeros sparsely, as XNNPACK's sparse convolutions need it.
 
     Example:
         >>> where = tfprune.benchmark.Environment("cpu", 1, "litert", {}, "Linux", "cpu", ("neon",), 4, 9.0)
-        >>> notes(where, sparse=True)
-        ('The machine was busy: trust the speed-ups and the CPU times rather than the wall times.',)
+        >>> [note.split(":")[0] for note in notes([], where, sparse=True)]
+        ['The machine was busy']
     """
     found = []
     if sparse and "avx" in environment.cpu_flags:
@@ -25,7 +31,25 @@ def notes(environment: Environment, sparse: bool) -> tuple[str, ...]:
             "This CPU has AVX, with which XNNPACK's sparse convolutions can't engage: zeros bring them no speed here. "
             "For phones 1.2-2.4x has been published (Google, 2021); that is not measured here."
         )
-    busy = environment.load_average is not None and environment.cores is not None
-    if busy and environment.load_average > environment.cores:  # type: ignore[operator]
-        found.append("The machine was busy: trust the speed-ups and the CPU times rather than the wall times.")
+    if _loaded(environment) or any(_waited(result) for result in results):
+        found.append(
+            "The machine was busy: wall times are too long. CPU times hold, and the speed-ups of one thread, as they "
+            "are ratios of these."
+        )
+        if any(result.threads > 1 for result in results):
+            found.append("Times and speed-ups of several threads are wall times: measure again when it is quiet.")
     return tuple(found)
+
+
+def _loaded(environment: Environment) -> bool:
+    load, cores = environment.load_average, environment.cores
+    return load is not None and cores is not None and load > cores
+
+
+def _waited(result: ModelResult) -> bool:
+    times = result.latency
+    return (
+        result.threads == 1
+        and times.cpu_median_ms is not None
+        and times.median_ms > _DISTURBED * times.cpu_median_ms > 0
+    )

@@ -85,15 +85,19 @@ class Speedup:
         p5: The 5th percentile over the rounds.
         p95: The 95th percentile over the rounds.
         num_rounds: The number of rounds.
+        clock: Which times: "cpu" for those that the calling thread was at work, if both models have one thread;
+            "wall" for what went by, if one of them has several.
     """
 
     median: float
     p5: float
     p95: float
     num_rounds: int
+    clock: str = "wall"
 
     def __str__(self) -> str:
-        return f"{self.median:.2f}x (5-95 %: {self.p5:.2f}-{self.p95:.2f}, {self.num_rounds} rounds)"
+        spread = f"5-95 %: {self.p5:.2f}-{self.p95:.2f}"
+        return f"{self.median:.2f}x ({spread}, {self.num_rounds} rounds, {self.clock} times)"
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,15 @@ class Samples:
         self.count += len(wall)
         self.seconds += float(self.wall[number].sum()) / 1e9
 
+    def worked(self, number: int) -> NDArray[np.int64]:
+        """Return how long the calling thread was at work in each inference of a round.
+
+        That is its CPU time, or wall time where this is shorter: then it was never interrupted, and the clock of the
+        wall is the finer one. A clock of the CPU that has not moved is too coarse to tell.
+        """
+        wall, cpu = self.wall[number], self.cpu[number]
+        return np.where(cpu > 0, np.minimum(wall, cpu), wall)
+
 
 def latency(init_ns: int, warmup_ns: list[int], samples: Samples) -> Latency:
     """Return the times of one model in milliseconds; `warmup_ns` begins with the first inference."""
@@ -53,17 +62,27 @@ def latency(init_ns: int, warmup_ns: list[int], samples: Samples) -> Latency:
     )
 
 
-def speedup(first: Samples, other: Samples) -> Speedup:
+def speedup(first: Samples, other: Samples, clock: str = "cpu") -> Speedup:
     """Compare two models round by round: noise that lasts longer than a round hits both and cancels.
+
+    Args:
+        first: The times of the model that is compared with.
+        other: The times of the model that is compared.
+        clock: "cpu" for the time that the calling thread was at work. A busy system interrupts long inferences and
+            lets short ones pass, so that ratios of wall times tell of the system. "wall" where other threads work too.
 
     Example:
         >>> slow, fast = Samples(), Samples()
-        >>> slow.add(0, [200, 200], [200, 200])
+        >>> slow.add(0, [800, 700], [200, 200])  # interrupted
         >>> fast.add(0, [100, 100], [100, 100])
         >>> speedup(slow, fast).median
         2.0
     """
+
+    def usual(samples: Samples, number: int) -> float:
+        return float(np.median(samples.wall[number] if clock == "wall" else samples.worked(number)))
+
     shared = sorted(first.wall.keys() & other.wall.keys())
-    ratios = [np.median(first.wall[number]) / max(np.median(other.wall[number]), 1) for number in shared]
+    ratios = [usual(first, number) / max(usual(other, number), 1) for number in shared]
     p5, median, p95 = np.percentile(ratios, [5, 50, 95])
-    return Speedup(median=float(median), p5=float(p5), p95=float(p95), num_rounds=len(shared))
+    return Speedup(median=float(median), p5=float(p5), p95=float(p95), num_rounds=len(shared), clock=clock)
