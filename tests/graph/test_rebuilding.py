@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from graph.oracle import check_oracle, random_inputs, scramble, zero
 from keras import layers
 
@@ -252,3 +253,64 @@ def test_channels_that_go_with_those_of_another_layer_are_found_by_its_name():
     with pytest.raises(InputError, match=r"no channel group 'stemm'. Did you mean 'stem'"):
         shrink(model, {"stemm": [1]})
     assert shrink(model, {"stem": [1]}).get_layer("conv_2").filters == 5
+
+
+def around(layer):
+    """Return a network with a layer between convolutions."""
+    image = keras.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(4, 3, name="second")(layer(layers.Conv2D(6, 3, name="first")(image)))
+    return keras.Model(image, layers.Conv2D(2, 3, name="head")(x))
+
+
+def test_an_identity_that_was_given_objects_is_copied(tmp_path):
+    """Keras has no config of such a one, so its model can't be saved; what comes out can."""
+    policy = keras.DTypePolicy("mixed_bfloat16")
+    model = around(layers.Identity(dtype=policy, trainable=False, name="same"))
+    with pytest.raises(NotImplementedError):
+        model.get_layer("same").get_config()
+    small = shrink(model, {"first": [0, 4]})
+    copied = small.get_layer("same")
+    assert (copied.dtype_policy.name, copied.trainable, copied.activity_regularizer) == ("mixed_bfloat16", False, None)
+    small.save(tmp_path / "small.keras")
+    x = random_inputs(small)
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "small.keras")(x), small(x))
+
+
+def test_an_identity_that_is_penalised_stays_so():
+    small = shrink(around(layers.Identity(activity_regularizer=keras.regularizers.L2(0.1))), {"first": [0, 4]})
+    small(random_inputs(small))
+    assert float(sum(small.losses)) > 0
+
+
+class Sorted(layers.Layer):
+    """A layer that no rule knows, with an argument that Keras can't write down."""
+
+    def __init__(self, factor, **settings):
+        super().__init__(**settings)
+        self.factor = factor
+
+    def call(self, x):
+        return tf.sort(x, axis=1) * self.factor[0]
+
+
+class Forgetful(Sorted):
+    def get_config(self):
+        return {**layers.Layer.get_config(self), "factor": self.missing}
+
+
+@pytest.mark.parametrize(
+    ("cls", "reason"), [(Sorted, "non-serializable argument"), (Forgetful, "no attribute 'missing'")]
+)
+def test_a_layer_without_a_config_is_named(cls, reason):
+    """What Keras says of it is passed on; the model is as it was."""
+
+    class Factor:
+        def __getitem__(self, key):
+            return 2.0
+
+    model = around(cls(Factor(), name="sorted"))
+    x = random_inputs(model)
+    before = model(x)
+    with pytest.raises(InputError, match=rf"sorted \({cls.__name__}\) can't be copied.*{reason}.*let it return"):
+        shrink(model, {"second": [0]})
+    np.testing.assert_array_equal(model(x), before)

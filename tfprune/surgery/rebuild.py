@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from tfprune.errors import InputError
+from tfprune.errors import InputError, one_line
 from tfprune.graph.blocks import Block
 from tfprune.graph.cut import Cut
 from tfprune.graph.graph import Graph
@@ -157,13 +157,11 @@ class Rebuilt:
         changes = {} if rule is None else rule.config(node, self.cut)
         try:
             config = configuration(operation)
-        except NotImplementedError as error:
+        except (NotImplementedError, AttributeError) as error:
+            told = one_line(str(error))
             raise InputError(
-                f"The layer {node.path} ({node.kind}) can't be copied, as it has no get_config; give it one."
-            ) from error
-        except AttributeError as error:
-            raise InputError(
-                f"The layer {node.path} ({node.kind}) can't be copied: get_config fails: {error}"
+                f"The layer {node.path} ({node.kind}) can't be copied, as its get_config fails ({told}); let it return "
+                "what the constructor takes."
             ) from error
         name = self._name(operation.name, node.path)
         try:
@@ -239,13 +237,11 @@ class Rebuilt:
 
 
 def configuration(operation: Any) -> dict[str, Any]:
-    """Return the config of a layer or operation; an Identity that was given anything but serialisable has one too."""
-    try:
-        return dict(operation.get_config())
-    except NotImplementedError:
-        if type(operation) is not keras.layers.Identity:
-            raise
-        return {"dtype": operation.dtype_policy.name}
+    """Return what a layer or operation is made with."""
+    if type(operation) is keras.layers.Identity:  # it has no get_config of its own: Keras fails if it was given objects
+        names = ("trainable", "autocast", "activity_regularizer")
+        return {"dtype": operation.dtype_policy.name, **{name: getattr(operation, name) for name in names}}
+    return dict(operation.get_config())
 
 
 @contextlib.contextmanager
