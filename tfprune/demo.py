@@ -263,8 +263,9 @@ def card(demo: Demo, others: Sequence[str] = ()) -> str:
         "\n".join([head, "|" + " --- |" * 8, *rows]),
         f"Accuracy is the interpreter's on {demo.test_images:,} test images (± {error:.1%}, 95 %). Latency is the "
         f"median of one inference, one thread, files interleaved, on {host['cpu']}; the speed-up is the median ratio "
-        "to `dense.tflite` within rounds. `pruned_sparse.tflite` holds the numbers of `pruned.tflite` as float16, "
-        "without the zeros. Zeros alone make no dense kernel faster: the pruned files are smaller, not quicker.",
+        "of CPU times to `dense.tflite` within rounds. `pruned_sparse.tflite` holds the numbers of `pruned.tflite` as "
+        "float16, without the zeros. Zeros alone make no dense kernel faster: the pruned files are smaller, not "
+        "quicker.",
         f"Made by `{demo.command}` with tfprune {host['tfprune']}, {host['interpreter']} "
         f"{host['versions'][host['interpreter']]}, Python {host['python']}. Each file has a card of its own beside it; "
         "`results.json` has all figures.",
