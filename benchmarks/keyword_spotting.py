@@ -2,10 +2,10 @@
 
 A depthwise-separable network (Zhang et al., "Hello Edge: Keyword Spotting on Microcontrollers", arXiv:1711.07128, its
 small size; the one of MLPerf Tiny) tells ten words, other words and silence apart. It is fitted into less and less
-flash and RAM, measured by TensorFlow Lite Micro, without labels; then trained for some epochs with the whole network as
-its teacher, or, as a control, drawn anew with the same widths and trained as long as the whole network was. Every
-accuracy is that of the int8 file. The words are synthesised: see `spoken_words.py`. Each result is written at once; the
-same command continues where it was stopped.
+flash and RAM, measured by TensorFlow Lite Micro, without labels; then the whole network teaches it, for some epochs or
+as long as it was trained itself; or, as a control, a network of these widths is drawn anew and trained as long. Every
+accuracy is that of the int8 file. The words are synthesised: see `spoken_words.py`. Networks are kept in `--work`, each
+result is written at once; the same command continues where it was stopped.
 
     pip install espeakng-loader
     python benchmarks/keyword_spotting.py
@@ -24,11 +24,12 @@ from common import destination, environment, make_parser, markdown, report, writ
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from images import work_of
 from resnet_cifar10 import spread
 from spoken_words import CLASSES, COEFFICIENTS, FRAMES, spoken
 
 BUDGETS = (("40kB", "20kB"), ("30kB", "16kB"), ("20kB", "12kB"), ("14kB", "10kB"))
-WAYS = ("no labels", "taught", "drawn anew")
+WAYS = ("no labels", "taught", "taught as long", "drawn anew")
 SEEDS = (0, 1, 2)
 EPOCHS, AFTER = 25, 8
 EACH, TESTED = 600, 200
@@ -88,46 +89,60 @@ def as_file(model: Any, data: tuple[Any, Any], test: tuple[Any, Any]) -> dict[st
 
 
 def measure(
-    seed: int, each: int, epochs: tuple[int, int], budgets: Any, known: list[dict[str, Any]], save: Any
+    seed: int, each: int, epochs: tuple[int, int], budgets: Any, known: list[dict[str, Any]], save: Any, work: Path
 ) -> None:
     """Measure what is not known yet of one training of the whole network."""
     import keras
 
     import tfprune
+    from tfprune.distillation.teacher import snapshot
 
     wanted = [(0, "whole"), *((n, way) for n in range(1, len(budgets) + 1) for way in WAYS)]
     done = {(r["budget"], r["way"]) for r in known if r["seed"] == seed}
     if done >= set(wanted):
         return
     data, test = spoken(each, seed, test=False), spoken(max(10, each * TESTED // EACH), 0, test=True)
-    keras.utils.set_random_seed(seed)
-    whole = build()
-    begin = time.perf_counter()
-    train(whole, data, epochs[0], seed, 2e-3)
 
-    def keep(number: int, way: str, model: Any) -> None:
-        result = {"budget": number, "way": way, "seed": seed, **as_file(model, data, test)}
-        save({**result, "seconds": time.perf_counter() - begin})
+    def kept(name: str, make: Any) -> Any:
+        path = work / f"{name}_{seed}.keras"
+        if not path.exists():
+            make().save(path)
+        return keras.models.load_model(path, compile=False)
 
-    if (0, "whole") not in done:
-        keep(0, "whole", whole)
+    def keep(number: int, way: str, make: Any) -> None:
+        if (number, way) not in done:
+            begin = time.perf_counter()
+            result = {"budget": number, "way": way, "seed": seed, **as_file(make(), data, test)}
+            save({**result, "seconds": time.perf_counter() - begin})
+
+    def trained(model: Any, epochs: int, rate: float, teacher: Any = None) -> Any:
+        train(model, data, epochs, seed, rate, teacher)
+        return model
+
+    def drawn(like: Any) -> Any:
+        keras.utils.set_random_seed(seed)
+        return build() if like is None else keras.models.clone_model(like)
+
+    whole = kept("whole", lambda: trained(drawn(None), epochs[0], 2e-3))
+    keep(0, "whole", lambda: whole)
     for number, (flash, ram) in enumerate(budgets, 1):
-        left = [way for way in WAYS if (number, way) not in done]
-        if not left:
+        if {(number, way) for way in WAYS} <= done:
             continue
-        begin = time.perf_counter()
         budget = tfprune.Budget(flash=flash, ram=ram)
-        small = tfprune.micro.fit_device(whole, budget, data=data[0][:1024], seed=seed, verbose=0).model
-        if "no labels" in left:
-            keep(number, "no labels", small)
-        if "drawn anew" in left:
-            keras.utils.set_random_seed(seed)
-            anew = keras.models.clone_model(small)
-            train(anew, data, epochs[0], seed, 2e-3)
-            keep(number, "drawn anew", anew)
-        if "taught" in left:
-            train(small, data, epochs[1], seed, 1e-3, teacher=whole)
-            keep(number, "taught", small)
+        small = kept(
+            f"{flash}_{ram}",
+            lambda budget=budget: (
+                tfprune.micro.fit_device(whole, budget, data=data[0][:1024], seed=seed, verbose=0).model
+            ),
+        )
+        ways = {
+            "no labels": lambda small=small: small,
+            "taught": lambda small=small: trained(snapshot(small), epochs[1], 1e-3, whole),
+            "taught as long": lambda small=small: trained(snapshot(small), epochs[0], 2e-3, whole),
+            "drawn anew": lambda small=small: trained(drawn(small), epochs[0], 2e-3),
+        }
+        for way in WAYS:
+            keep(number, way, ways[way])
 
 
 def table(content: dict[str, Any]) -> str:
@@ -148,7 +163,7 @@ def table(content: dict[str, Any]) -> str:
             ]
         )  # fmt: skip
     headers = ["budget", "parameters", "MACs", "flash", "RAM", "no labels", f"then taught {AFTER} epochs",
-               f"drawn anew, {EPOCHS} epochs"]  # fmt: skip
+               f"{EPOCHS} epochs", f"drawn anew, {EPOCHS} epochs"]  # fmt: skip
     seeds, tested = len({r["seed"] for r in content["results"]}), content["settings"]["tested"]
     note = (
         f"Accuracy of the int8 files in per cent, {tested:,} words of voices that were heard nowhere else; mean and "
@@ -160,9 +175,10 @@ def table(content: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = make_parser(__doc__)
+    parser.add_argument("--work", type=Path, help="folder for the networks; else one beside this script")
     arguments = parser.parse_args()
     path = destination(arguments, "keyword_spotting")
-    quick = arguments.quick
+    quick, work = arguments.quick, work_of(arguments, "keyword_spotting")
     each, epochs = (40, (2, 1)) if quick else (EACH, (EPOCHS, AFTER))
     budgets = BUDGETS[1:2] if quick else BUDGETS
     settings = {"budgets": [list(b) for b in budgets], "tested": max(10, each * TESTED // EACH) * len(CLASSES)}
@@ -176,7 +192,7 @@ def main() -> None:
         print(result, flush=True)
 
     for seed in SEEDS[:1] if quick else SEEDS:
-        measure(seed, each, epochs, budgets, content["results"], save)
+        measure(seed, each, epochs, budgets, content["results"], save, work)
     report(path, content, table(content))
 
 
