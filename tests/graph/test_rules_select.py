@@ -35,6 +35,8 @@ SPLITS = {
     "take": lambda x: [ops.take(x, [0, 3, 5], axis=-1), ops.take(x, np.array([7, -2, 3]), axis=3)],
     "flip": lambda x: [ops.flip(x, axis=-1), ops.flip(x, axis=1)],
     "roll": lambda x: [ops.roll(x, 3, axis=-1), ops.roll(x, -2, axis=3), ops.roll(x, 1, axis=1)],
+    "roll of two axes": lambda x: [ops.roll(x, (3, 1), axis=(-1, 2)), ops.roll(x, (1, -2, 3), axis=(3, 1, 3))],
+    "rows in a table": lambda x: [ops.reshape(ops.take(x, np.array([[3, 1], [0, 2]]), axis=1), (-1, 4, 4, 8))],
     "slice op": lambda x: [ops.slice(x, (0, 0, 0, 2), (2, 4, 4, 5)), x],
     "numpy indices": lambda x: [x[..., np.int64(1) : np.int64(6)]],
     "new axis": lambda x: [ops.squeeze(x[:, None, ..., :4], 1)],
@@ -63,6 +65,13 @@ def test_halves_that_meet_go_in_pairs():
     graph, chosen, small = check_cut(model(inputs, left * ops.sigmoid(right)), "a", "b")
     assert graph.group("a").size == 4
     assert small.get_layer("a").filters == 8 - 2 * len(chosen["a"])
+
+
+def test_channels_taken_into_a_table_stay():
+    inputs, x = image()
+    part = ops.reshape(ops.take(x, np.array([[3, 1], [0, 2]]), axis=-1), (-1, 4, 4, 4))
+    graph, _, _ = check_cut(model(inputs, part), "b", held=["a"])
+    assert "takes by indices of several axes" in graph.group("a").reason
 
 
 def test_one_channel_taken_by_number_stays_and_the_others_go():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,13 +11,13 @@ import numpy as np
 from keras import tree
 
 from tfprune.graph.node import Node, Tensor
-from tfprune.graph.rules.dense import letters
 from tfprune.graph.tree import own_variables
 from tfprune.graph.tree import walk as walk_layers
 
 __all__ = [
     "baked",
     "batch_size",
+    "check_alone",
     "cannot_open",
     "own_weights",
     "repeats_of",
@@ -126,33 +125,21 @@ def takes(layer: Any, name: str) -> bool:
     return any(p.name == name or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
-@contextlib.contextmanager
-def exact_shapes() -> Iterator[None]:
-    """Let layers say the shapes of what they return more exactly than they do by themselves.
+def check_alone(layer: keras.Layer, args: Any, kwargs: Any, outputs: list[Any]) -> None:
+    """Check that a layer in another's code can stand in a graph of its own, where Keras calls it as it always does.
 
-    EinsumDense keeps quiet about sizes that its inputs have, and MultiHeadAttention refuses arguments that a subclass
-    has more than it.
+    Raises:
+        TypeError: If it returns something else there.
     """
-    dense: Any = keras.layers.EinsumDense
-    attention: Any = keras.layers.MultiHeadAttention
-    shape_of, spec_of = dense.compute_output_shape, attention.compute_output_spec
-    taken = set(inspect.signature(spec_of).parameters)
 
-    def exact_shape(self: Any, input_shape: Any) -> tuple[int | None, ...]:
-        shape = shape_of(self, input_shape)
-        given, _, made = letters(self.equation, len(input_shape), len(shape))
-        sizes = dict(zip(given, input_shape, strict=True))
-        return tuple(sizes.get(letter) if size is None else size for letter, size in zip(made, shape, strict=True))
+    def symbol(x: Any) -> Any:
+        return keras.KerasTensor(x.shape, x.dtype) if isinstance(x, Tensor) else x
 
-    def exact_spec(self: Any, *args: Any, **kwargs: Any) -> Any:
-        known = {name: value for name, value in kwargs.items() if name in taken or value is not None}
-        return spec_of(self, *args, **known)
-
-    dense.compute_output_shape, attention.compute_output_spec = exact_shape, exact_spec
-    try:
-        yield
-    finally:
-        dense.compute_output_shape, attention.compute_output_spec = shape_of, spec_of
+    given = tree.map_structure(symbol, (args, dict(kwargs)))
+    with untouched(layer):
+        made = tree.flatten(layer(*given[0], **given[1]))
+    if len(made) != len(outputs):
+        raise TypeError(f"{layer.name} says that it returns {len(made)} tensors, and returns {len(outputs)}")
 
 
 @contextlib.contextmanager

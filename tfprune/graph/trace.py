@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import keras
@@ -15,7 +16,7 @@ from tfprune.graph.opening import (
     baked,
     batch_size,
     cannot_open,
-    exact_shapes,
+    check_alone,
     own_weights,
     repeats_of,
     replaced,
@@ -27,9 +28,12 @@ from tfprune.graph.opening import (
 from tfprune.graph.rules import find_rule
 from tfprune.graph.rules.activation import strange_activation
 from tfprune.graph.rules.elementwise import KeepRule
-from tfprune.graph.weight import ForEachSample, ReadWeight
+from tfprune.graph.symbolic import symbol_of, symbolic_calls, symbolic_inputs
+from tfprune.graph.weight import Constant, ForEachSample, ReadWeight
 
 __all__ = ["Trace", "trace_calls"]
+
+NO_BATCH = "it has no batch"
 
 
 class Trace:
@@ -49,6 +53,8 @@ class Trace:
         self.names: dict[int, str] = {}
         self._count = 0
         self._batch: int | None = None
+        self._times: dict[int, int] = {}  # how many batches the first axis of a tensor has room for, if it was seen
+        self._opened = 0  # how many layers whose code is being looked at are around
         self._masked: set[int] = set()  # tensors that Keras passes a mask with, or may pass one with
         self._all_masked = False
 
@@ -60,7 +66,9 @@ class Trace:
     def new_tensor(self, like: Any) -> Tensor:
         """Return a new tensor of the shape and dtype of a KerasTensor."""
         self._count += 1
-        shape = (None if self._is_batch(size) else size for size in like.shape)
+        shape = [None if self._is_batch(size) else size for size in like.shape]
+        if self._batch is not None and shape and shape[0] is None and like.shape[0] is not None:
+            self._times[self._count - 1] = like.shape[0] // self._batch
         return Tensor(self._count - 1, tuple(shape), str(like.dtype))
 
     def run(self, operation: keras.Operation, path: str, args: Any, kwargs: Any, outputs: Any) -> Any:
@@ -96,6 +104,8 @@ class Trace:
             except Exception as error:  # whatever a layer's own code does with symbolic tensors
                 del self.nodes[before:]
                 reason = f"its call can't be traced ({first_line(error)})"
+        if self._opened and isinstance(operation, keras.Layer):
+            check_alone(operation, args, kwargs, tensors_of(outputs))
         made = tree.map_structure(self.new_tensor, outputs)
         self.nodes.append(Node(operation, path, args, kwargs, made, reason))
         return made
@@ -116,28 +126,35 @@ class Trace:
         """Record the calls that a layer makes in its `call`.
 
         Its own weights are tensors to it, so that what it does to them alone is recorded too. Code that can't do with
-        that gets the weights, and code that can't do with a batch of unknown size gets one.
+        that gets the weights, and code that can't do with a batch of unknown size gets one. At last the layers in it
+        are called to see what they return.
         """
         outer, errors = self._batch, []
-        for symbolic, size in ((True, None), (False, None), (True, batch_size(layer, args))):
+        batch = batch_size(layer, args)
+        for size, *how in (
+            (None, True, False), (None, False, False), (batch, True, False), (batch, True, True), (batch, False, True)
+        ):  # fmt: skip
             self._batch = size
-            made, error = self._attempt(layer, path, args, kwargs, symbolic)
+            made, error = self._attempt(layer, path, args, kwargs, *how)
             self._batch = outer
             if error is None:
                 return made
             errors.append(error)
-        raise errors[1]
+        raise next((error for error in errors[::-1] if str(error) != NO_BATCH), errors[0])
 
     def _attempt(self, *call: Any) -> tuple[Any, Exception | None]:
         """Return what a layer returns, or what went wrong; nothing is recorded then."""
         before = len(self.nodes)
+        self._opened += 1
         try:
             return self._call(*call), None
         except Exception as error:  # whatever a layer's own code does with symbolic tensors
             del self.nodes[before:]
             return None, error
+        finally:
+            self._opened -= 1
 
-    def _call(self, layer: Any, path: str, args: Any, kwargs: Any, symbolic: bool) -> Any:
+    def _call(self, layer: Any, path: str, args: Any, kwargs: Any, symbolic: bool, by_calling: bool) -> Any:
         """Call a layer on symbolic tensors and record what it does."""
         known: dict[int, Tensor] = {}
         symbols: list[keras.KerasTensor] = []
@@ -145,7 +162,9 @@ class Trace:
         def symbol(x: Any) -> Any:
             if not isinstance(x, Tensor):
                 return x
-            shape = (self._batch if n == 0 and size is None else size for n, size in enumerate(x.shape))
+            shape = list(x.shape)
+            if self._batch is not None and shape and shape[0] is None:
+                shape[0] = self._batch * self._times.get(x.index, 1)
             like = keras.KerasTensor(tuple(shape), x.dtype)
             if x.index in self._masked:
                 set_keras_mask(like, keras.KerasTensor(x.shape[:2], "bool"))
@@ -160,25 +179,27 @@ class Trace:
         before = len(self.nodes)
         weights = own_weights(layer) if symbolic else {}
         if self._batch is not None and not any(self._is_batch(size) for x in symbols for size in x.shape[:1]):
-            raise TypeError("it has no batch")
+            raise TypeError(NO_BATCH)
         with untouched(layer) as scope:
-            with replaced(layer, weights), exact_shapes():
+            with replaced(layer, weights), symbolic_calls(by_calling) as constants:
                 outputs = layer.call(*own_args, **{k: v for k, v in own_kwargs.items() if takes(layer, k)})
             assigned = next((v for v in layer.variables if id(v) in scope.state_mapping), None)
             if assigned is not None:
                 raise TypeError(f"it assigns to {assigned.path}")
-            flat = [x for x in tree.flatten(outputs) if x is not None]
+            outputs = tree.map_structure(lambda x: symbol_of(x, constants), outputs)
+            flat = tensors_of(outputs)
             if not all(isinstance(x, keras.KerasTensor) for x in flat):
                 raise TypeError("it returns something other than tensors")
             if masked and layer.supports_masking and any(get_keras_mask(x) is None for x in flat):
                 raise TypeError("it passes a mask on")
-            made = [x for x in flat if id(x) not in known]
+            made = [x for x in flat if id(x) not in known and id(x) not in constants]
             if not made and symbols and outputs is symbols[0] and not layer.variables and takes(layer, "training"):
                 kept = self.new_tensor(outputs)  # it does nothing now, but may while training
                 self.nodes.append(Node(layer, path, args, kwargs, kept, rule=KeepRule()))
                 return kept
+            used: set[int] = set()
             if made:
-                given = [*symbols, *(like for like, _ in weights.values())]
+                given = [*symbols, *(like for like, _ in (*weights.values(), *constants.values()))]
                 function = keras.Function([x for x in given if hasattr(x, "_keras_history")], made)
                 nodes = [node for depth in function._nodes_by_depth.values() for node in depth if not node.is_input]
                 if any(None in sizes_of(node.operation) for node in nodes):
@@ -187,6 +208,10 @@ class Trace:
                 for like, variable in weights.values():
                     if id(like) in used or any(like is x for x in made):
                         known[id(like)] = self.run(ReadWeight(), variable.path, (variable,), {}, like)
+            for like, value in constants.values():
+                if id(like) in used or any(like is x for x in flat):
+                    known[id(like)] = self._constant(value, path, known, like)
+            if made:
                 self._replay(function, path, known)
         frozen = baked(layer, scope.read, self.nodes[before:])
         if frozen is not None:
@@ -210,7 +235,7 @@ class Trace:
                     made = self.run(node.operation, where, args, kwargs, outputs)
                 else:
                     made = self._run_for_batch(node.operation, where, args, kwargs, outputs, known)
-                known.update({id(x): y for x, y in zip(node.outputs, tree.flatten(made), strict=True)})
+                known.update({id(x): y for x, y in zip(node.outputs, tensors_of(made), strict=True)})
                 masked = (x for x in node.outputs if self._all_masked or get_keras_mask(x) is not None)
                 self._masked.update(known[id(x)].index for x in masked)
 
@@ -222,13 +247,10 @@ class Trace:
         """Record a call whose arguments may have the batch size in them, for any batch size."""
 
         def spread(x: Any) -> Any:
-            shape = tuple(getattr(x, "shape", ()))
+            shape: Any = getattr(x, "shape", ())
             if isinstance(x, Tensor) or not any(map(self._is_batch, shape)):
                 return x
-            values = keras.ops.convert_to_numpy(x)
-            if shape[0] != self._batch or (values != values[:1]).any():
-                raise TypeError("it makes something of the size of the batch")
-            return self._for_each_sample(values[:1], path, known)
+            return self._for_each_sample(self._row_of(x), path, known, shape[0])
 
         args, kwargs = tree.map_structure(spread, (args, kwargs))
         settings = {k: v for k, v in vars(operation).items() if not k.startswith("_") and k != "name"}
@@ -241,24 +263,45 @@ class Trace:
             if wanted.count(-1) == 1 and None not in wanted:
                 return self.run(type(operation)(wanted, name=name), path, args, kwargs, outputs)
         rest = repeats_of(operation, outputs)
-        if rest is not None and outputs.shape[0] == self._batch:
+        if rest is not None and self._is_batch(outputs.shape[0]):
             value = args[0]
             while len(value.shape) < len(outputs.shape):
                 more = keras.KerasTensor((1, *value.shape), value.dtype)
                 value = self.run(keras.src.ops.numpy.ExpandDims(0), f"{path}_expand", (value,), {}, more)
             if value.shape[0] != 1:
                 raise TypeError(f"its {kind} depends on the batch size")
-            made = self._for_each_sample(value, path, known)
+            made = self._for_each_sample(value, path, known, outputs.shape[0])
             if all(times == 1 for times in rest):
                 return made
             return self.run(keras.src.ops.numpy.Tile((1, *rest), name=name), path, (made,), {}, outputs)
         raise TypeError(f"its {kind} depends on the batch size")
 
-    def _for_each_sample(self, value: Any, path: str, known: dict[int, Tensor]) -> Any:
-        """Record that something with a batch of one is repeated for each sample."""
-        given = [x for x in known.values() if x.rank and x.shape[0] is None]
-        like = keras.KerasTensor((None, *value.shape[1:]), str(value.dtype))
-        return self.run(ForEachSample(), f"{path}_samples", (value, given[0]), {}, like)
+    def _row_of(self, value: Any) -> Any:
+        """Return what each sample has of a constant with a batch."""
+        values = keras.ops.convert_to_numpy(value)
+        if not self._is_batch(values.shape[0]) or (values != values[:1]).any():
+            raise TypeError("it makes something of the size of the batch")
+        return values[:1]
+
+    def _constant(self, value: Any, path: str, known: dict[int, Tensor], like: keras.KerasTensor) -> Any:
+        """Record a constant that a layer with weights is called on, or that is returned."""
+        if any(map(self._is_batch, value.shape)):
+            return self._for_each_sample(self._row_of(value), f"{path}/constant", known, value.shape[0])
+        given = (keras.ops.convert_to_numpy(value), self._sample_of(known, 1))
+        return self.run(Constant(), f"{path}/constant", given, {}, like)
+
+    def _for_each_sample(self, value: Any, path: str, known: dict[int, Tensor], size: int) -> Any:
+        """Record that something with a batch of one is repeated for each sample, or for several parts of each."""
+        like = keras.KerasTensor((size, *value.shape[1:]), str(value.dtype))
+        given = self._sample_of(known, size // (self._batch or 1))
+        return self.run(ForEachSample(), f"{path}_samples", (value, given), {}, like)
+
+    def _sample_of(self, known: dict[int, Tensor], times: int) -> Tensor:
+        """Return a tensor whose first axis has room for so many batches."""
+        for x in known.values():
+            if x.rank and x.shape[0] is None and self._times.get(x.index, 1) == times:
+                return x
+        raise TypeError("it makes something of a size that no tensor has")
 
 
 def trace_calls(model: keras.Model) -> Trace:
@@ -298,28 +341,6 @@ def trace_calls(model: keras.Model) -> Trace:
     return trace
 
 
-def symbolic_inputs(model: Any) -> Any:
-    """Return KerasTensors in the structure that the model is called with, or None."""
-    functional = getattr(model, "_functional", None) or model
-    structure = getattr(functional, "_inputs_struct", None)
-    if structure is not None:
-        return tree.map_structure(lambda x: x, structure)
-    shapes = list((getattr(model, "_build_shapes_dict", None) or {}).values())
-    if len(shapes) != 1:
-        return None
-    made = tree.map_shape_structure(lambda shape: keras.KerasTensor((None, *shape[1:])), shapes[0])
-    return plain(made)
-
-
-def plain(structure: Any) -> Any:
-    """Return a structure whose dicts and lists are not those that Keras tracks."""
-    if isinstance(structure, dict):
-        return {key: plain(value) for key, value in structure.items()}
-    if isinstance(structure, list | tuple):
-        return (tuple if isinstance(structure, tuple) else list)(map(plain, structure))
-    return structure
-
-
 def is_functional(operation: Any) -> bool:
     """Whether an operation is a model made of a graph, with Keras' own `call`."""
     return hasattr(operation, "_nodes_by_depth") and type(operation).call in OWN_CALLS
@@ -336,12 +357,19 @@ def same_shapes(model: Any, args: Any) -> bool:
     )
 
 
+def tensors_of(structure: Any) -> list[Any]:
+    """Return what a structure holds, but for None."""
+    return [x for x in tree.flatten(structure) if x is not None]
+
+
 def unpack(structure: Any) -> Any:
     """Return the only element of a list, anything else itself."""
     return structure[0] if isinstance(structure, list | tuple) and len(structure) == 1 else structure
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, shortened."""
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    """Return the first line of an error's message that says something, shortened."""
+    lines = [line.strip() for line in re.sub("\x1b\\[[0-9;]*m", "", str(error)).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
+    text = lines[0] if lines else type(error).__name__
     return text if len(text) <= 160 else f"{text[:157]}…"

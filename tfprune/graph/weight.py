@@ -1,4 +1,4 @@
-"""What a layer's own code does with its weights and with the batch size, as operations of the graph."""
+"""What a layer's own code does with its weights, constants and the batch size, as operations of the graph."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tfprune.graph.node import Node
 from tfprune.graph.rules.base import Rule, register_rule
 from tfprune.graph.walk import Flow, Walk
 
-__all__ = ["ForEachSample", "ReadWeight"]
+__all__ = ["Constant", "ForEachSample", "ReadWeight"]
 
 
 class ReadWeight(keras.Operation):  # type: ignore[misc]
@@ -42,6 +42,20 @@ class ForEachSample(keras.Operation):  # type: ignore[misc]
         return keras.KerasTensor((None, *value.shape[1:]), value.dtype)
 
 
+class Constant(ForEachSample):
+    """A constant as a tensor: what is made of it by layers is not made once and for all."""
+
+    def call(self, value: Any, batch: Any) -> Any:
+        """Return the value with a zero added: nothing of the samples goes into it."""
+        zero = ops.zeros_like(ops.reshape(batch, (-1,))[(slice(0, 1),)], dtype=value.dtype)
+        zero = ops.reshape(zero, (1,) * len(value.shape))
+        return ops.logical_or(zero, value) if str(zero.dtype) == "bool" else zero + value
+
+    def compute_output_spec(self, value: Any, batch: Any) -> keras.KerasTensor:
+        """Return its shape and dtype."""
+        return keras.KerasTensor(value.shape, keras.backend.standardize_dtype(value.dtype))
+
+
 @register_rule(ReadWeight)
 class ReadWeightRule(Rule):
     """The labels of the variable's axes."""
@@ -59,3 +73,12 @@ class ForEachSampleRule(Rule):
         """Pass labels on, but for those of the batch."""
         x = walk.flow(node.args[0])
         return Flow((None, *x.axes[1:]), x.silent, x.why)
+
+
+@register_rule(Constant)
+class ConstantRule(Rule):
+    """No labels: a constant's axes keep their sizes."""
+
+    def propagate(self, node: Node, walk: Walk) -> Flow:
+        """Return no labels."""
+        return Flow((None,) * node.results[0].rank)

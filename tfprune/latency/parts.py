@@ -22,7 +22,7 @@ __all__ = ["Part", "parts_of"]
 FREE = {
     "BatchNormalization", "ReLU", "Relu", "Relu6", "Identity", "Dropout", "SpatialDropout1D", "SpatialDropout2D",
     "SpatialDropout3D", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization", "Flatten",
-    "Reshape", "ReadWeight", "ForEachSample", "ExpandDims", "Squeeze",
+    "Reshape", "ReadWeight", "ForEachSample", "Constant", "ExpandDims", "Squeeze",
 }  # fmt: skip
 """What the converter fuses into what is before it, or leaves out, or what moves no data."""
 

@@ -21,7 +21,7 @@ from tfprune.latency.parts import FREE
 
 __all__ = ["Chain", "Flowing", "cut_points", "lasting_path"]
 
-MOVES_NOTHING = {"Flatten", "Reshape", "ReadWeight", "ForEachSample", "ExpandDims", "Squeeze"}
+MOVES_NOTHING = {"Flatten", "Reshape", "ReadWeight", "ForEachSample", "Constant", "ExpandDims", "Squeeze"}
 """What takes no time, but is not fused."""
 
 FLOAT = 4

@@ -58,7 +58,7 @@ class Store:
         given = dict(zip(self._inputs, samples, strict=True))
         self._held = [dict(given) for _ in networks]
         self._fixed = graph.trace.masked  # a mask goes along with a tensor only while its layers run
-        self._anchored = any(node.kind in ("ReadWeight", "ForEachSample") for node in graph.nodes)
+        self._anchored = any(node.kind in ("ReadWeight", "ForEachSample", "Constant") for node in graph.nodes)
         made = {tensor.index: -1 for tensor in inputs}
         last: dict[int, int] = {}
         tensors = list(inputs)

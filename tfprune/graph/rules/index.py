@@ -140,6 +140,9 @@ class TakeRule(Rule):
         if indices.ndim == 0:
             walk.fix([None if labels is None else labels[indices.reshape(1)]], f"{node.path} takes it alone")
             return Flow(x.axes[:axis] + x.axes[axis + 1 :], x.silent, x.why)
+        if indices.ndim > 1:
+            walk.fix([labels], f"{node.path} takes by indices of several axes")
+            return Flow((*x.axes[:axis], *(None,) * indices.ndim, *x.axes[axis + 1 :]), x.silent, x.why)
         taken = None if labels is None else labels[indices]
         return Flow((*x.axes[:axis], taken, *x.axes[axis + 1 :]), x.silent, x.why)
 
@@ -149,21 +152,16 @@ class TakeRule(Rule):
             return args, kwargs
         labels = cut.axes(node.inputs[0])[node.operation.axis]
         indices = np.asarray(node.argument(1, "indices"))
-        if labels is None:
+        if labels is None or indices.ndim > 1:
             return args, kwargs
         places = cut.where(labels, indices.reshape(-1) % len(labels)).astype(np.int32)
         return (args[0], places.reshape(()) if indices.ndim == 0 else places), {}
 
     def check(self, node: Node) -> str | None:
-        """Refuse several axes, and rows of a constant."""
-        indices = node.argument(1, "indices")
+        """Refuse all axes at once, and rows of a constant."""
         if node.operation.axis is None:
             return "it takes from all axes at once"
-        if not is_tensor(node.args[0]):
-            return "it takes from a constant"
-        if is_tensor(indices):
-            return None
-        return "its indices have several axes" if np.ndim(indices) > 1 else None
+        return None if is_tensor(node.args[0]) else "it takes from a constant"
 
     def _look_up(self, node: Node, walk: Walk) -> Flow:
         """Return the labels of rows of a table, chosen by a tensor."""

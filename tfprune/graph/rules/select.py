@@ -136,20 +136,32 @@ class RollRule(Rule):
     def propagate(self, node: Node, walk: Walk) -> Flow:
         """Shift the labels."""
         x = walk.flow(node.inputs[0])
-        axis, shift = node.operation.axis % len(x.axes), node.operation.shift
-        axes = [a if a is None or n != axis else np.roll(a, shift) for n, a in enumerate(x.axes)]
+        axes = list(x.axes)
+        for axis, shift in self._shifts(node):
+            labels = axes[axis]
+            axes[axis] = None if labels is None else np.roll(labels, shift)
         return Flow(tuple(axes), x.silent, x.why)
 
     def config(self, node: Node, cut: Cut) -> dict[str, Any]:
-        """Return the new shift."""
-        axis, shift = node.operation.axis, node.operation.shift
-        labels = cut.axes(node.inputs[0])[axis]
-        return {} if labels is None else {"shift": cut.count(np.roll(labels, shift)[: shift % len(labels)])}
+        """Return the new shifts."""
+        axes, shifts, changed = list(cut.axes(node.inputs[0])), [], False
+        for axis, shift in self._shifts(node):
+            labels = axes[axis]
+            if labels is not None:
+                rolled = axes[axis] = np.roll(labels, shift)
+                shift, changed = cut.count(rolled[: shift % len(labels)]), True
+            shifts.append(shift)
+        return {"shift": shifts[0] if isinstance(node.operation.axis, int) else tuple(shifts)} if changed else {}
 
     def check(self, node: Node) -> str | None:
-        """Refuse shifts along several axes."""
-        numbers = node.operation.axis, node.operation.shift
-        return None if all(isinstance(number, int) for number in numbers) else "it shifts several axes"
+        """Refuse a shift of all positions as one row."""
+        return "it shifts all axes as one" if node.operation.axis is None else None
+
+    def _shifts(self, node: Node) -> list[tuple[int, int]]:
+        """Return each axis with its shift."""
+        rank = len(node.inputs[0].shape)
+        axes, shifts = np.broadcast_arrays(np.atleast_1d(node.operation.axis), np.atleast_1d(node.operation.shift))
+        return [(int(axis) % rank, int(shift)) for axis, shift in zip(axes, shifts, strict=True)]
 
 
 @register_rule(operation_class("Pad"))
