@@ -68,6 +68,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "ViT": {**VIT, "mlp_dim": 32},
     "DeiT": {**VIT, "intermediate_dim": 32},
     "DINOV2": {**VIT, "patch_size": 16, "intermediate_dim": 32, "position_embedding_shape": (64, 64)},
+    "DINOV3": {**VIT, "patch_size": 16, "intermediate_dim": 32, "num_register_tokens": 2},
     "MiT": MIT,
     "SwinTransformer": {**IMAGE, "embed_dim": 16, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4},
     "ViTDet": {
@@ -75,6 +76,30 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "intermediate_dim": 32, "num_heads": 2, "num_output_channels": 8, "window_size": 2,
     },
     "SAM": {},
+    "CLIP": {"projection_dim": 16},
+    "SigLIP": {},
+    "DeepLabV3": {
+        "spatial_pyramid_pooling_key": "P4", "upsampling_size": 4, "dilation_rates": [2, 4],
+        "low_level_feature_key": "P2", "projection_filters": 8, **IMAGE,
+    },
+    "SegFormer": {"projection_filters": 16},
+    "RetinaNet": {"min_level": 3, "max_level": 4, "use_p5": False, **IMAGE},
+    "DepthAnything": {
+        "reassemble_factors": [4, 2, 1, 0.5], "neck_hidden_dims": [8, 16, 16, 16], "fusion_hidden_dim": 8,
+        "head_hidden_dim": 8, "head_in_index": -1, "feature_keys": ["stage1", "stage2", "stage3", "stage4"],
+    },
+    "PARSeq": {
+        "vocabulary_size": 16, "max_label_length": 16, "decoder_hidden_dim": 16, "num_decoder_layers": 1,
+        "num_decoder_heads": 2, "decoder_mlp_dim": 32,
+    },
+    "VideoPrism": {
+        "num_frames": 2, "patch_size": 16, "hidden_dim": 16, "intermediate_dim": 32, "num_heads": 2,
+        "num_spatial_layers": 2, "num_temporal_layers": 1, "num_auxiliary_layers": 0, **IMAGE,
+    },
+    "PaliGemma": {
+        **QUERIES, "num_query_heads": 2, "num_key_value_heads": 1, "head_dim": 8, "image_size": 32,
+        "vit_patch_size": 16, "vit_num_heads": 2, "vit_hidden_dim": 8, "vit_num_layers": 2,
+    },
     "Bert": HEADS,
     "Roberta": HEADS,
     "DistilBert": HEADS,
@@ -97,15 +122,36 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "Mixtral": {**QUERIES, "num_experts": 2},
     "Qwen": QUERIES,
     "Qwen3": {**QUERIES, "head_dim": 8},
+    "Qwen3Moe": {**QUERIES, "moe_intermediate_dim": 16, "num_experts": 2, "top_k": 1, "head_dim": 8},
     "Phi3": QUERIES,
+    "SmolLM3": {
+        "vocabulary_size": 32, "hidden_dim": 16, "intermediate_dim": 32, "num_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "attention_bias": False, "attention_dropout": 0.0,
+        "rope_layer_enabled_list": [True, False], "layer_types": ["full_attention"] * 2, "mlp_bias": False,
+        "layer_norm_epsilon": 1e-6, "max_position_embeddings": 64, "rope_theta": 1e4, "partial_rotary_factor": 1.0,
+    },
+    "RWKV7": {"vocabulary_size": 32, "num_layers": 2, "hidden_size": 16, "head_size": 8, "intermediate_dim": 32,
+              "gate_lora": 8, "mv_lora": 4, "aaa_lora": 4, "decay_lora": 4},
     "Gemma": {**QUERIES, "head_dim": 8},
     "Gemma3": {**QUERIES, "head_dim": 8, "image_size": 16},
     "T5": HEADS,
     "Bart": HEADS,
     "Whisper": {**HEADS, "num_mels": 8, "max_encoder_sequence_length": 24, "max_decoder_sequence_length": 12},
+    "Moonshine": {
+        "vocabulary_size": 32, "filter_dim": 16, "encoder_num_layers": 2, "decoder_num_layers": 2, "hidden_dim": 16,
+        "intermediate_dim": 32, "encoder_num_heads": 2, "decoder_num_heads": 2,
+    },
 }  # fmt: skip
-STEPS = 12
-"""Length of the sequences."""
+ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "DeepLabV3": ("ResNet", {}),
+    "RetinaNet": ("ResNet", {}),
+    "SegFormer": ("MiT", {}),
+    "DepthAnything": ("DINOV2", {"patch_size": 8, "num_layers": 4}),
+    "PARSeq": ("ViT", {"image_shape": (32, 64, 3), "patch_size": (8, 8), "use_class_token": False}),
+}
+"""Backbones that have another one for images, and what that is made with."""
+STEPS, SAMPLES = 12, 2000
+"""Length of the sequences, and of sounds."""
 
 QUICK = ("ResNet", "ViT", "Bert")
 
@@ -117,28 +163,46 @@ def fixed(backbone: Any) -> Any:
     given = backbone._inputs_struct
     if all(None not in tensor.shape[1:] for tensor in keras.tree.flatten(given)):
         return backbone
-    sizes = {tensor.name: [size or STEPS for size in tensor.shape[1:]] for tensor in keras.tree.flatten(given)}
+    sizes = {
+        tensor.name: [size or length(tensor.name) for size in tensor.shape[1:]] for tensor in keras.tree.flatten(given)
+    }
     inputs = keras.tree.map_structure(lambda x: keras.Input(sizes[x.name], dtype=x.dtype, name=x.name), given)
     return keras.Model(inputs, backbone(inputs))
 
 
-def build(name: str) -> Any:
+def length(name: str) -> int:
+    """Return the length of an input that may have any."""
+    return SAMPLES if name in ("encoder_input_values", "encoder_padding_mask") else STEPS
+
+
+def build(name: str, **changes: Any) -> Any:
     """Return one of the backbones."""
+    import keras
     import keras_hub
 
     models, layers = keras_hub.models, keras_hub.layers
-    if name != "SAM":
-        return getattr(models, f"{name}Backbone")(**CONFIGURATIONS[name])
-    prompts = {"hidden_size": 8, "image_embedding_size": (4, 4), "input_image_size": (64, 64)}
-    decoder = {
-        "num_layers": 2, "hidden_size": 8, "intermediate_dim": 16, "num_heads": 2, "embedding_dim": 8,
-        "num_multimask_outputs": 2, "iou_head_depth": 2, "iou_head_hidden_dim": 8,
-    }  # fmt: skip
-    return models.SAMBackbone(
-        image_encoder=build("ViTDet"),
-        prompt_encoder=layers.SAMPromptEncoder(**prompts, mask_in_channels=8),
-        mask_decoder=layers.SAMMaskDecoder(**decoder),
-    )
+    given = {**CONFIGURATIONS[name], **changes}
+    if name in ENCODERS:
+        encoder, own = ENCODERS[name]
+        given["image_encoder"] = build(encoder, **own)
+    if name == "SAM":
+        prompts = {"hidden_size": 8, "image_embedding_size": (4, 4), "input_image_size": (64, 64)}
+        decoder = {
+            "num_layers": 2, "hidden_size": 8, "intermediate_dim": 16, "num_heads": 2, "embedding_dim": 8,
+            "num_multimask_outputs": 2, "iou_head_depth": 2, "iou_head_hidden_dim": 8,
+        }  # fmt: skip
+        given = {
+            "image_encoder": build("ViTDet"),
+            "prompt_encoder": layers.SAMPromptEncoder(**prompts, mask_in_channels=8),
+            "mask_decoder": layers.SAMMaskDecoder(**decoder),
+        }
+    if name in ("CLIP", "SigLIP"):  # their encoders have no public name
+        vision, text = (
+            keras.saving.get_registered_object(f"keras_hub>{name}{kind}Encoder") for kind in ("Vision", "Text")
+        )
+        given["vision_encoder"] = vision(16, 16, 2, 2, 32, **IMAGE)
+        given["text_encoder"] = text(32, 16, 16, 2, 2, 32, max_sequence_length=STEPS)
+    return getattr(models, f"{name}Backbone")(**given)
 
 
 def inputs_of(model: Any, seed: int = 0, batch: int = 2) -> Any:

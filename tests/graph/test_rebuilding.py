@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from graph.oracle import check_oracle, random_inputs, scramble, zero
-from keras import layers
+from keras import layers, ops
 
 from tfprune.errors import InputError
 from tfprune.graph import trace
@@ -314,3 +314,18 @@ def test_a_layer_without_a_config_is_named(cls, reason):
     with pytest.raises(InputError, match=rf"sorted \({cls.__name__}\) can't be copied.*{reason}.*let it return"):
         shrink(model, {"second": [0]})
     np.testing.assert_array_equal(model(x), before)
+
+
+def quick_gelu(x):
+    """A function that is not registered with Keras, and so is found by no name."""
+    return x * ops.sigmoid(1.702 * x)
+
+
+def test_functions_of_ones_own_are_carried_over():
+    """As an activation, in a convolution or alone: the function itself, not its name."""
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(6, 3, activation=quick_gelu, name="a")(image)
+    x = layers.Activation(quick_gelu)(layers.Dense(5, name="b")(x))
+    model = keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+    _, _, small = check_oracle(model, chosen={"a": [0, 4], "b": [1]})
+    assert small.get_layer("a").activation is quick_gelu

@@ -74,6 +74,13 @@ def test_channels_taken_into_a_table_stay():
     assert "takes by indices of several axes" in graph.group("a").reason
 
 
+def test_channels_that_there_are_not_are_not_followed():
+    inputs, x = image()
+    graph = trace(keras.Model(inputs, ops.take(x, np.array([0, 8]), axis=-1)))
+    assert [node.opaque for node in graph.opaque] == ["its indices are out of range"]
+    assert not trace(keras.Model(inputs, ops.take(x, np.array([7, -8]), axis=-1))).opaque
+
+
 def test_one_channel_taken_by_number_stays_and_the_others_go():
     inputs, x = image()
     one = ops.expand_dims(x[..., 5], -1)

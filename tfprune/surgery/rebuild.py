@@ -241,7 +241,12 @@ def configuration(operation: Any) -> dict[str, Any]:
     if type(operation) is keras.layers.Identity:  # it has no get_config of its own: Keras fails if it was given objects
         names = ("trainable", "autocast", "activity_regularizer")
         return {"dtype": operation.dtype_policy.name, **{name: getattr(operation, name) for name in names}}
-    return dict(operation.get_config())
+    config = dict(operation.get_config())
+    # a function that is not registered with Keras is found by no name
+    functions = {
+        name for name, value in config.items() if isinstance(value, dict) and value.get("class_name") == "function"
+    }
+    return config | {name: getattr(operation, name) for name in functions if callable(getattr(operation, name, None))}
 
 
 @contextlib.contextmanager

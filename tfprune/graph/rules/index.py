@@ -161,7 +161,12 @@ class TakeRule(Rule):
         """Refuse all axes at once, and rows of a constant."""
         if node.operation.axis is None:
             return "it takes from all axes at once"
-        return None if is_tensor(node.args[0]) else "it takes from a constant"
+        if not is_tensor(node.args[0]):
+            return "it takes from a constant"
+        indices, size = node.argument(1, "indices"), node.args[0].shape[node.operation.axis]
+        if size is None or is_tensor(indices) or (np.abs(np.asarray(indices) + 0.5) < size).all():
+            return None
+        return "its indices are out of range"
 
     def _look_up(self, node: Node, walk: Walk) -> Flow:
         """Return the labels of rows of a table, chosen by a tensor."""
