@@ -372,4 +372,6 @@ def first_line(error: Exception) -> str:
     lines = [line.strip() for line in re.sub("\x1b\\[[0-9;]*m", "", str(error)).splitlines()]
     lines = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
     text = lines[0] if lines else type(error).__name__
+    if text.startswith("A KerasTensor cannot be used as input to a TensorFlow function"):
+        return "it is raw TensorFlow; keras.ops could be followed"
     return text if len(text) <= 160 else f"{text[:157]}…"
