@@ -163,16 +163,13 @@ def fixed(backbone: Any) -> Any:
     given = backbone._inputs_struct
     if all(None not in tensor.shape[1:] for tensor in keras.tree.flatten(given)):
         return backbone
-    sizes = {
-        tensor.name: [size or length(tensor.name) for size in tensor.shape[1:]] for tensor in keras.tree.flatten(given)
-    }
+    flat = keras.tree.flatten(given)
+    sounds = (
+        {"encoder_padding_mask", "encoder_input_values"} if "encoder_input_values" in {x.name for x in flat} else ()
+    )
+    sizes = {x.name: [size or (SAMPLES if x.name in sounds else STEPS) for size in x.shape[1:]] for x in flat}
     inputs = keras.tree.map_structure(lambda x: keras.Input(sizes[x.name], dtype=x.dtype, name=x.name), given)
     return keras.Model(inputs, backbone(inputs))
-
-
-def length(name: str) -> int:
-    """Return the length of an input that may have any."""
-    return SAMPLES if name in ("encoder_input_values", "encoder_padding_mask") else STEPS
 
 
 def build(name: str, **changes: Any) -> Any:
