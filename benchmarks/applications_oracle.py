@@ -161,9 +161,9 @@ def oracle(model: Any, graph: Any, chosen: Any, inputs_of: Callable[..., Any]) -
     inputs = keras.tree.map_structure(lambda x: x[:2], many)
     enliven(model, graph, chosen, many)
     small = cut_graph(graph, chosen)
-    got = small(inputs)
+    got = small(inputs, training=False)
     zero(graph, chosen)
-    expected = model(inputs)
+    expected = model(inputs, training=False)
     return small, inputs, difference(expected, got), liveliness(expected)
 
 

@@ -44,6 +44,18 @@ class NumberedForEach(Patches):
         return x + self.positions(numbers)
 
 
+class NumberedByWeight(Patches):
+    """SigLIP's: the numbers are a weight of integers."""
+
+    def build(self, shape):
+        super().build(shape)
+        self.numbers = self.add_weight(shape=(1, shape[1]), dtype="int32", trainable=False, initializer="zeros")
+        self.numbers.assign(np.arange(shape[1])[None])
+
+    def call(self, x):
+        return x + self.positions(self.numbers)
+
+
 class WindowAttention(Part):
     """Attention in windows, with a table of biases by where one patch is from another, and a mask for each window."""
 
@@ -147,6 +159,7 @@ def over(layer, shape=(4, 6), before=8):
 CODE = {
     "a token and an embedding of numbers": (lambda: over(Patches(name="own")), ["before", "after"]),
     "numbers for each sample": (lambda: over(NumberedForEach(name="own")), ["before", "after"]),
+    "numbers that are a weight": (lambda: over(NumberedByWeight(name="own")), ["before", "after"]),
     "shifted windows": (
         lambda: over(Windows(name="own"), (4, 4, 6)),
         ["before", "own/attention/q", "own/attention/v", "after"],

@@ -18,7 +18,7 @@ from tfprune.graph.cut import Cut
 from tfprune.graph.graph import Graph
 from tfprune.graph.node import Node, Tensor
 from tfprune.graph.rules import Rule
-from tfprune.graph.weight import ForEachSample, ReadWeight
+from tfprune.graph.weight import Constant, ForEachSample, ReadWeight
 from tfprune.surgery.kept import record_kept
 
 __all__ = ["Link", "Rebuilt"]
@@ -106,6 +106,8 @@ class Rebuilt:
             args, kwargs = rule.call(node, self.cut, args, kwargs)
         if isinstance(node.operation, keras.Layer):
             outputs = self._layer(node, rule)(*args, **kwargs)
+            if not any(isinstance(x, keras.KerasTensor) for x in tree.flatten(outputs)):
+                raise RuntimeError(f"{node.path} ({node.kind}) was called on values, before it has its weights")
             self._copy_weights(node, rule)
         else:
             outputs = self._function(node, rule)(*args, **kwargs)
@@ -211,7 +213,7 @@ class Rebuilt:
         """Return a tensor with the values of a variable that no stock layer holds: a Dense layer on a constant one."""
         values = self.cut.slice(variable, np.asarray(variable.numpy()))
         if not keras.backend.is_float_dtype(variable.dtype):
-            return values
+            return Constant().call(values, self._anchor)  # a layer called on plain values would compute at once
         if id(variable) not in self._held:
             first = ops.reshape(self._anchor, (-1,))[(slice(0, 1),)]
             one = ops.reshape(ops.ones_like(first, dtype=variable.dtype), (1, 1))
