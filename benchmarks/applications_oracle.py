@@ -93,19 +93,17 @@ def warm_up() -> None:
     shrink(keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 1, name="c")]), {})
 
 
-def measure(
-    make: Callable[[], Any], folder: Path | None, *, tflite: bool = True, inputs_of: Callable[..., Any] = images
-) -> dict[str, Any]:
+def measure(make: Callable[[], Any], folder: Path | None, *, inputs_of: Callable[..., Any] = images) -> dict[str, Any]:
     """Return what tracing and shrinking a model costs and whether the result is right.
 
     Args:
         make: Returns the model.
         folder: Where to keep files while they are needed; None leaves out saving and converting.
-        tflite: Whether to convert the smaller model.
         inputs_of: Returns inputs for a model, given a seed and the size of the batch; images by default.
     """
     from oracle import choose, scramble
 
+    from tfprune.errors import ExportError
     from tfprune.graph import trace
     from tfprune.surgery import cut_graph
 
@@ -142,8 +140,11 @@ def measure(
             result["alone_error"] = load_alone(small, inputs, small(inputs), folder)
         except RuntimeError as error:  # a function, such as an activation, may not be of Keras
             result |= {"stock": False, "alone_failed": str(error)}
-        if tflite:
+    if folder is not None:
+        try:
             result["tflite_error"] = convert(small, inputs, folder)
+        except ExportError as error:
+            result["tflite_failed"] = str(error).splitlines()[0]
     return result
 
 

@@ -230,7 +230,7 @@ def one(name: str, folder: Path) -> dict[str, Any]:
     try:
         build(name)
         stage = "can't be traced and cut"
-        return result | measure(lambda: fixed(build(name)), folder, tflite=False, inputs_of=inputs_of)
+        return result | measure(lambda: fixed(build(name)), folder, inputs_of=inputs_of)
     except Exception as error:
         return result | {"failed": f"{stage}: {type(error).__name__}: {str(error).strip().splitlines()[0][:300]}"}
 
@@ -262,18 +262,22 @@ def summary(opaque: dict[str, str]) -> str:
 
 def table(results: list[dict[str, Any]]) -> str:
     """Return the results as Markdown."""
-    headers = ["backbone", "operations", "groups", "prunable (of these inexact)", "of what", "parameters after",
-               "oracle error, float64", "float32", "outputs vary by", "stock layers", "opaque operations"]  # fmt: skip
+    headers = [
+        "backbone", "operations", "groups", "prunable (of these inexact)", "of what", "parameters after",
+        "oracle error, float64", "float32", "outputs vary by", "stock layers", ".tflite against Keras",
+        "opaque operations",
+    ]  # fmt: skip
     rows = []
     for r in results:
         if "failed" in r:
-            rows.append([r["name"], *[""] * 9, r["failed"]])
+            rows.append([r["name"], *[""] * 10, r["failed"]])
             continue
         kinds = ", ".join(f"{count} × {kind}" for kind, count in r["kinds"].items())
         rows.append([
             r["name"], r["operations"], r["groups"], f"{r['prunable']} ({r['inexact']})", kinds,
             f"{r['parameters_after'] / r['parameters']:.0%}", exponent(r["error"]),
             f"{r['error_float32']:.1e}", f"{r['liveliness']:.2f}", "yes" if r["stock"] else "no",
+            exponent(r["tflite_error"]) if "tflite_error" in r else r["tflite_failed"].replace("|", "\\|"),
             summary(r["opaque"]).replace("|", "\\|"),
         ])  # fmt: skip
     return markdown(headers, rows) + "\n\nWhy groups are kept:\n\n" + reasons(results)
@@ -286,7 +290,8 @@ def verdict(results: list[dict[str, Any]]) -> str:
     return (
         f"{len(good)} of {len(results)} are built, traced and cut, {right} of these within 1e-6 in float64 (or "
         f"in float32, where they can only be of that); "
-        f"{sum(r['stock'] for r in good)} come back as stock Keras layers and functions alone; in "
+        f"{sum(r['stock'] for r in good)} come back as stock Keras layers and functions alone; "
+        f"{sum('tflite_error' in r for r in good)} become a .tflite file that agrees with Keras; in "
         f"{sum(not r['opaque'] for r in good)} nothing is opaque; in {sum(not r['prunable'] for r in good)} nothing "
         f"can be removed."
     )

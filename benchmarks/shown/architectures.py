@@ -51,12 +51,21 @@ def span(values: list[float], unit: str) -> str:
 def outcome(row: dict[str, Any]) -> list[str]:
     """Return what happened to a backbone: what can go, and what comes out."""
     if row.get("failed"):
-        return ["refused: a layer that can't be traced can't be copied either, its config does not make it", ""]
+        return ["refused: a layer that can't be traced can't be copied either, its config does not make it", "", ""]
     if not row["prunable"]:
-        return ["traced; nothing can be removed", ""]
+        return ["traced; nothing can be removed", "", file_of(row)]
     kinds = ", ".join(SHOWN.get(kind, kind) for kind in row["kinds"])
-    alone = "plain Keras layers" if row.get("alone_error") is not None else "keras-hub's layers among them"
-    return [f"{row['prunable']} of {row['groups']} groups: {kinds}", alone]
+    own = "keras-hub's layers among them" if row["opaque"] else "Keras layers with an activation of keras-hub's"
+    alone = "plain Keras layers" if row.get("alone_error") is not None else own
+    return [f"{row['prunable']} of {row['groups']} groups: {kinds}", alone, file_of(row)]
+
+
+def file_of(row: dict[str, Any]) -> str:
+    """Return how far a backbone's .tflite file is from Keras, or why there is none."""
+    if "tflite_error" in row:
+        return f"{row['tflite_error']:.0e}"
+    refused = row["tflite_failed"]
+    return "outputs depend on the batch" if "has the shape" in refused else "no built-in operation for a part of it"
 
 
 def cut_backbones() -> tuple[int, int]:
@@ -69,7 +78,10 @@ def cut_backbones() -> tuple[int, int]:
 def backbones() -> str:
     rows = result("keras_hub_oracle")["results"]
     cut, tried = cut_backbones()
-    table = markdown(["backbone", "what can go", "what comes out"], [[row["name"], *outcome(row)] for row in rows])
+    table = markdown(
+        ["backbone", "what can go", "what comes out", ".tflite against Keras"],
+        [[row["name"], *outcome(row)] for row in rows],
+    )
     return (
         f"{tried} backbones of keras-hub, tiny, with random weights; {cut} are cut, and compute what the zeroed whole "
         "does (`python benchmarks/keras_hub_oracle.py`, [with the reasons](docs/benchmarks.md#keras_hub_oracle)):"
