@@ -135,13 +135,11 @@ def test_division_by_a_norm(order):
     check_cut(finish(inputs, ops.normalize(x, axis=-1, order=order)), "z", *(["a"] if free else []))
 
 
-@pytest.mark.parametrize("name", ["cumsum", "cumprod", "sort", "argsort", "diff", "top_k", "glu", "norm", "trace"])
+@pytest.mark.parametrize("name", ["diff", "glu", "norm", "trace"])
 def test_what_has_no_rule_holds_its_channels(name):
     inputs, x = body()
     if name == "glu":
         x = ops.glu(x, axis=-1)
-    elif name == "top_k":
-        x = ops.top_k(x, 3)[0]
     elif name == "norm":
         x = ops.norm(x, axis=-1, keepdims=True)
     elif name == "trace":
