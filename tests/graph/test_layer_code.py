@@ -211,6 +211,22 @@ class OfTheBatch(Part):
         return x + self.table(ops.arange(ops.shape(x)[0]))[:, None]
 
 
+class SharedAmong(layers.Layer):
+    """A layer that divides by how many samples there are, as a number that nobody sees in its arguments."""
+
+    def call(self, x):
+        batch = ops.shape(x)[0]
+        return ops.reshape(x, (batch, *x.shape[1:])) / ops.cast(batch, "float32")
+
+
+class Chosen(layers.Layer):
+    """A layer that does something else with a large batch."""
+
+    def call(self, x):
+        x = ops.reshape(x, (ops.shape(x)[0], *x.shape[1:]))
+        return ops.exp(x) if (x.shape[0] or 0) > 1500 else x
+
+
 class RawCached(layers.Layer):
     """A layer of raw TensorFlow, which can't be followed, and returns None, which Keras' graphs can't have."""
 
@@ -230,7 +246,12 @@ class UsesRaw(Part):
 
 @pytest.mark.parametrize(
     ("layer", "why"),
-    [(OfTheBatch, "it makes something of the size of the batch"), (UsesRaw, "All operation outputs must be tensors")],
+    [
+        (OfTheBatch, "it makes something of the size of the batch"),
+        (SharedAmong, "its TrueDivide depends on the batch size"),
+        (Chosen, "its code depends on the batch size"),
+        (UsesRaw, "All operation outputs must be tensors"),
+    ],
 )
 def test_what_cannot_be_followed_is_held_with_its_own_reason(layer, why):
     graph = trace(over(layer(name="own")))

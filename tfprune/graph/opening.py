@@ -28,7 +28,7 @@ __all__ = [
     "untouched",
 ]
 
-BATCHES = (1009, 2003, 3001)
+BATCHES = (1009, 2003, 3001, 4001)
 """Sizes to see by where a layer's code uses that of the batch; the first that is no other size in it is taken."""
 
 
@@ -69,11 +69,12 @@ def replaced(layer: Any, weights: Mapping[str, tuple[keras.KerasTensor, keras.Va
         attributes.update({name: variable for name, (_, variable) in weights.items()})
 
 
-def batch_size(layer: Any, args: Any) -> int:
-    """Return a batch size that is not to be mistaken for another size."""
+def batch_size(layer: Any, args: Any, another: bool = False) -> int:
+    """Return a batch size that is not to be mistaken for another size, or another one."""
     tensors = [*(x for x in tree.flatten(args) if isinstance(x, Tensor)), *layer.weights]
     sizes = {size for x in tensors for size in x.shape if size}
-    return next(size for size in BATCHES if not any(other % size == 0 for other in sizes) or size == BATCHES[-1])
+    fit = [size for size in BATCHES if not any(other % size == 0 for other in sizes)] or list(BATCHES[-2:])
+    return fit[min(int(another), len(fit) - 1)]
 
 
 def sizes_of(operation: Any) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from keras.src.backend import get_keras_mask, set_keras_mask
 from keras.src.models.functional import Functional
 
 from tfprune.errors import InputError, no_weights
+from tfprune.graph.alike import differing
 from tfprune.graph.node import Node, Tensor
 from tfprune.graph.opening import (
     baked,
@@ -54,6 +55,7 @@ class Trace:
         self._count = 0
         self._batch: int | None = None
         self._times: dict[int, int] = {}  # how many batches the first axis of a tensor has room for, if it was seen
+        self._again = False  # whether a layer's code is called once more, with a batch of another size
         self._opened = 0  # how many layers whose code is being looked at are around
         self._masked: set[int] = set()  # tensors that Keras passes a mask with, or may pass one with
         self._all_masked = False
@@ -129,18 +131,32 @@ class Trace:
         that gets the weights, and code that can't do with a batch of unknown size gets one. At last the layers in it
         are called to see what they return.
         """
-        outer, errors = self._batch, []
-        batch = batch_size(layer, args)
+        outer, errors, before = self._batch, [], len(self.nodes)
+        batch = batch_size(layer, args, self._again)
         for size, *how in (
             (None, True, False), (None, False, False), (batch, True, False), (batch, True, True), (batch, False, True)
         ):  # fmt: skip
             self._batch = size
             made, error = self._attempt(layer, path, args, kwargs, *how)
+            if error is None and size is not None and not self._again:
+                error = self._size_matters(before, layer, path, args, kwargs, *how)
             self._batch = outer
             if error is None:
                 return made
+            del self.nodes[before:]
             errors.append(error)
         raise next((error for error in errors[::-1] if str(error) != NO_BATCH), errors[0])
+
+    def _size_matters(self, before: int, layer: Any, path: str, args: Any, *call: Any) -> Exception | None:
+        """Return what is wrong if a layer's code does something else with a batch of another size; None if not."""
+        recorded = self.nodes[before:]
+        del self.nodes[before:]
+        self._batch, self._again = batch_size(layer, args, True), True
+        _, error = self._attempt(layer, path, args, *call)
+        self._again = False
+        again, self.nodes[before:] = self.nodes[before:], recorded
+        where = error is None and differing(recorded, again)
+        return TypeError(f"its {where} depends on the batch size") if where else error
 
     def _attempt(self, *call: Any) -> tuple[Any, Exception | None]:
         """Return what a layer returns, or what went wrong; nothing is recorded then."""
