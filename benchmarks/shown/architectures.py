@@ -55,7 +55,9 @@ def outcome(row: dict[str, Any]) -> list[str]:
     if not row["prunable"]:
         return ["traced; nothing can be removed", "", file_of(row)]
     kinds = ", ".join(SHOWN.get(kind, kind) for kind in row["kinds"])
-    own = "keras-hub's layers among them" if row["opaque"] else "Keras layers with an activation of keras-hub's"
+    own = (
+        "Keras layers with an activation of keras-hub's" if row.get("alone_failed") else "keras-hub's layers among them"
+    )
     alone = "plain Keras layers" if row.get("alone_error") is not None else own
     return [f"{row['prunable']} of {row['groups']} groups: {kinds}", alone, file_of(row)]
 
@@ -65,7 +67,11 @@ def file_of(row: dict[str, Any]) -> str:
     if "tflite_error" in row:
         return f"{row['tflite_error']:.0e}"
     refused = row["tflite_failed"]
-    return "outputs depend on the batch" if "has the shape" in refused else "no built-in operation for a part of it"
+    if "has the shape" in refused:
+        return "refused: outputs depend on the batch"
+    if "disagrees" in refused:
+        return "refused: it would compute something else"
+    return "refused: a part of it has no built-in operation"
 
 
 def cut_backbones() -> tuple[int, int]:
@@ -84,7 +90,8 @@ def backbones() -> str:
     )
     return (
         f"{tried} backbones of keras-hub, tiny, with random weights; {cut} are cut, and compute what the zeroed whole "
-        "does (`python benchmarks/keras_hub_oracle.py`, [with the reasons](docs/benchmarks.md#keras_hub_oracle)):"
+        f"does; {sum('tflite_error' in row for row in rows)} become a `.tflite` file that agrees with Keras (`python "
+        "benchmarks/keras_hub_oracle.py`, [with the reasons](docs/benchmarks.md#keras_hub_oracle)):"
         f"\n\n{table}"
     )
 
