@@ -298,8 +298,14 @@ class Forgetful(Sorted):
         return {**layers.Layer.get_config(self), "factor": self.missing}
 
 
+class Failing(Sorted):
+    def get_config(self):
+        return {"factor": {}["of old"]}
+
+
 @pytest.mark.parametrize(
-    ("cls", "reason"), [(Sorted, "non-serializable argument"), (Forgetful, "no attribute 'missing'")]
+    ("cls", "reason"),
+    [(Sorted, "non-serializable argument"), (Forgetful, "no attribute 'missing'"), (Failing, "of old")],
 )
 def test_a_layer_without_a_config_is_named(cls, reason):
     """What Keras says of it is passed on; the model is as it was."""

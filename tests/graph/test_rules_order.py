@@ -47,6 +47,14 @@ def test_order_along_the_channels_holds_them(name):
     assert not graph.opaque
 
 
+def test_places_that_are_constants():
+    places = np.array([[[2], [0]]], "int32")
+    graph, _, _ = check_cut(network(lambda x: ops.take_along_axis(x, places, axis=1)), "a", "b")
+    assert not graph.opaque
+    wide = np.tile(places, (1, 1, 6))
+    check_cut(network(lambda x: ops.take_along_axis(x, wide, axis=1)), "b", held=["a"])
+
+
 @pytest.mark.parametrize("triangle", [ops.tril, ops.triu])
 def test_a_triangle_holds_both_axes(triangle):
     graph, _, _ = check_cut(network(triangle), "b", held=["a"])

@@ -20,7 +20,8 @@ def differing(one: Sequence[Node], other: Sequence[Node]) -> str | None:
         return "code"
     number: dict[int, int] = {}
     for a, b in zip(one, other, strict=True):
-        if not alike(facts(a), facts(b), number):
+        parts = facts(a), facts(b)
+        if len(parts[0]) != len(parts[1]) or not all(same(x, y, number) for x, y in zip(*parts, strict=True)):
             return a.kind
         number.update({y.index: x.index for x, y in zip(a.results, b.results, strict=True)})
     return None
@@ -34,11 +35,6 @@ def facts(node: Node) -> list[Any]:
     made = [(x.shape, x.dtype) for x in node.results]
     what = operation if isinstance(operation, keras.Layer) else type(operation)
     return [what, *tree.flatten((own, node.args, dict(node.kwargs), made))]
-
-
-def alike(one: list[Any], other: list[Any], number: dict[int, int]) -> bool:
-    """Whether the parts of two calls are equal; `number` has the tensors of the first by those of the second."""
-    return len(one) == len(other) and all(map(lambda a, b: same(a, b, number), one, other))
 
 
 def same(a: Any, b: Any, number: dict[int, int]) -> bool:

@@ -159,7 +159,7 @@ class Rebuilt:
         changes = {} if rule is None else rule.config(node, self.cut)
         try:
             config = configuration(operation)
-        except (NotImplementedError, AttributeError) as error:
+        except Exception as error:  # whatever somebody's own get_config does
             told = one_line(str(error))
             raise InputError(
                 f"The layer {node.path} ({node.kind}) can't be copied, as its get_config fails ({told}); let it return "

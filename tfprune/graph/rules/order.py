@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tfprune.graph.node import Node, Tensor
 from tfprune.graph.rules.base import Rule, operation_class, register_rule
 from tfprune.graph.walk import Flow, Walk
@@ -14,9 +16,9 @@ class InOrderRule(Rule):
     def propagate(self, node: Node, walk: Walk) -> Flow:
         """Hold the axis, or the two of a triangle, and pass the others on."""
         x = walk.flow(node.inputs[0])
-        held = [getattr(node.operation, "axis", -1)] if hasattr(node.operation, "axis") else [-2, -1]
-        walk.fix([x.axes[axis] for axis in held], f"{node.path} looks at their order")
-        held = [axis % len(x.axes) for axis in held]
+        along = [-2, -1] if node.kind in ("Tril", "Triu") else [node.operation.axis]
+        walk.fix([x.axes[axis] for axis in along], f"{node.path} looks at their order")
+        held = [axis % len(x.axes) for axis in along]
         axes = tuple(None if number in held else labels for number, labels in enumerate(x.axes))
         return Flow(axes, x.silent and node.kind not in ("Argsort", "Cumprod"), x.why)
 
@@ -55,8 +57,8 @@ class TakeAlongAxisRule(Rule):
         """Hold that axis, and those that the numbers have; pass the others on."""
         x, places = walk.flow(node.inputs[0]), node.argument(1, "indices")
         axis = node.operation.axis % len(x.axes)
-        wide = [number for number, size in enumerate(places.shape) if size != 1]
-        held = {axis, *wide}
+        shape = places.shape if isinstance(places, Tensor) else np.shape(places)
+        held = {axis, *(number for number, size in enumerate(shape) if size != 1)}
         walk.fix([x.axes[number] for number in held], f"{node.path} picks from them")
         if len(node.inputs) > 1:
             walk.fix(walk.flow(node.inputs[1]).axes, f"{node.path} picks by them")
