@@ -30,8 +30,8 @@ from images import Images, cifar10_jpeg, fashion_mnist, parser_with_work, work_o
 LEFT = {0.5: 2, 0.2: 4, 0.1: 4, 0.05: 4, 0.02: 6}
 """Parameters that are left after each step, and epochs of training after it."""
 PHASES = {
-    "cifar10": ((16, 8, 0.02), (24, 3, 0.01), (32, 5, 0.01)),
-    "fashion_mnist": ((16, 4, 0.02), (32, 4, 0.01)),
+    "cifar10": ((16, 8, 0.02), (24, 4, 0.01), (32, 3, 0.005)),
+    "fashion_mnist": ((16, 4, 0.02), (32, 3, 0.01)),
 }
 """Height and width of the images, epochs, and the learning rate that these begin with; it ends at a tenth of that."""
 VARIANTS = 4
