@@ -4,7 +4,7 @@ import pytest
 from docs.given import given, make_model, quickly
 from docs.pages import PAGES, code, name_of
 
-ELSEWHERE = {"docs/coming_from.md", "CONTRIBUTING.md", "docs/contributing.md"}
+ELSEWHERE = {"docs/coming_from.md", "docs/contributing.md"}
 RUN = [path for path in PAGES if code(path.read_text("utf-8"), "python") and name_of(path) not in ELSEWHERE]
 
 
