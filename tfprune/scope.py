@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -170,8 +171,9 @@ class Global(Scope):
 
     def _protect(self, units: Units, size: int) -> NDArray[np.floating]:
         """Return the scores, infinite for the units that are left at `max_sparsity`, or kept at least."""
-        left = keep_best(units, self.max_sparsity, size)
-        left[np.argsort(-units.scores, kind="stable")[: units.least]] = True
+        left = keep_best(units, math.floor(self.max_sparsity * size + 1e-9) / max(size, 1), size)
+        least = units.least if self.max_sparsity == 1.0 else max(units.least, 1)
+        left[np.argsort(-units.scores, kind="stable")[:least]] = True
         return np.where(left, np.inf, units.scores)
 
 

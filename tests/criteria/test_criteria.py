@@ -271,3 +271,32 @@ def test_the_last_masks_of_the_callback_are_refitted():
         assert abs(sparsity_of(model.get_layer("middle")) - 0.7) < 1e-3
         results[refit is not None] = float(np.square(model.predict(x, verbose=0) - before).mean())
     assert results[True] < 0.1 * results[False]
+
+
+def test_scores_that_are_not_numbers_are_refused_and_nothing_is_pruned():
+    class Relative(Criterion):
+        def score(self, weights):
+            with np.errstate(invalid="ignore"):
+                return np.abs(weights / weights)
+
+    model = small_model()
+    kernel = model.get_layer("hidden").kernel
+    kernel.assign(np.where(np.arange(kernel.shape[1]) == 0, 0, kernel.numpy()))
+    before = kernel.numpy()
+    with pytest.raises(InputError, match="that are not numbers"):
+        tfprune.prune(model, 0.5, criterion=Relative())
+    np.testing.assert_array_equal(kernel.numpy(), before)
+
+
+def test_movement_of_half_precision_weights_is_summed_in_single_precision():
+    from tfprune.statistics import Study
+    from tfprune.statistics.movement import Movements
+
+    variable = keras.Variable(np.ones(1), dtype="float16")
+    movements = Movements(Study(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]), None), [variable])
+    for _ in range(200):
+        for value in (1.001, 1.0):
+            variable.assign([value])
+            movements.look()
+    step = float(np.float16(1.001)) - 1.0
+    np.testing.assert_allclose(movements.sums([variable])[0], [-200 * step**2], rtol=1e-3)

@@ -202,3 +202,15 @@ def test_free_weights_of_very_many_inputs(monkeypatch):
         found.append(gram.solve(np.zeros((1, 12, 2)), np.zeros((1, 2)), free))
     for left, right in zip(*found, strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_in_half_precision_are_summed_in_single_precision():
+    x = (10 * rows_of(0, 4000, 4)).astype("float16")
+    targets = (x.astype("float64") @ np.arange(4.0)[:, None] / 4).astype("float16")
+    gram = Gram(1, 4, 1, ridge=0)
+    gram.add(x, targets)
+    matrix, _ = gram.solve(np.zeros((1, 4, 1)), np.zeros((1, 1)))
+    np.testing.assert_allclose(matrix.ravel(), np.arange(4) / 4, atol=1e-3)
+    again = gram.aim([(x, -targets)])
+    matrix, _ = again.solve(np.zeros((1, 4, 1)), np.zeros((1, 1)))
+    np.testing.assert_allclose(matrix.ravel(), -np.arange(4) / 4, atol=1e-3)

@@ -78,13 +78,18 @@ class Criterion(Configurable):
         """Return scores from what is known, by name.
 
         Raises:
-            InputError: If a score is not finite, or there is not one for each.
+            InputError: If a score is not a number, or there is not one for each.
         """
         rule = self.score_channels if channels and self.for_channels else self.score
         scores = np.asarray(rule(**{name: given[name] for name in self.asks(channels=channels)}))
         shape = given["weights"].shape[:1] if channels and self.for_channels else given["weights"].shape
         if scores.shape != shape:
             raise InputError(f"{self} gave scores of shape {scores.shape}; a criterion returns one of {shape}.")
+        if scores.size and np.isnan(scores.min()):  # the least of numbers and NaN is NaN
+            raise InputError(
+                f"{self} gave {np.count_nonzero(np.isnan(scores))} scores of {scores.size} that are not numbers; a "
+                "criterion returns a number for each. Look for divisions by zero: weights that are pruned are 0."
+            )
         return scores
 
 

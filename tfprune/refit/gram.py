@@ -20,6 +20,11 @@ SMALL_ENOUGH = 1e-6
 MOST_STEPS = 200
 
 
+def at_least_single(values: Array) -> Array:
+    """Return values in single precision, or in double if they are."""
+    return values.astype(np.promote_types(values.dtype, np.float32), copy=False)
+
+
 class Gram:
     """Sums over rows from which the best matrix of a linear layer follows, for each of its blocks.
 
@@ -58,11 +63,10 @@ class Gram:
         """Add rows.
 
         Args:
-            x: Float (blocks, rows, inputs).
-            targets: Float (blocks, rows, outputs).
+            x: Float (blocks, rows, inputs); half precision is summed in single precision, as squares overflow it.
+            targets: Float (blocks, rows, outputs); likewise.
         """
-        if self.intercept:
-            x = np.concatenate([x, np.ones((*x.shape[:2], 1), x.dtype)], axis=2)
+        x = self._with_ones(x)
         turned = x.transpose(0, 2, 1)
         if self.wide:
             self.kept.append(x)
@@ -82,12 +86,15 @@ class Gram:
         other = Gram(blocks, self.inputs, outputs, intercept=self.intercept, ridge=self.ridge)
         other.rows, other.moments, other.kept = self.rows, self.moments, self.kept
         for x, targets in batches:
-            if self.intercept:
-                x = np.concatenate([x, np.ones((*x.shape[:2], 1), x.dtype)], axis=2)
-            other._aim(x.transpose(0, 2, 1), targets)
+            other._aim(other._with_ones(x).transpose(0, 2, 1), targets)
         return other
 
+    def _with_ones(self, x: Array) -> Array:
+        x = at_least_single(x)
+        return np.concatenate([x, np.ones((*x.shape[:2], 1), x.dtype)], axis=2) if self.intercept else x
+
     def _aim(self, turned: Array, targets: Array) -> None:
+        targets = at_least_single(targets)
         self.products += turned @ targets
         self.energy += np.square(targets, dtype=np.float64).sum(axis=1)
 

@@ -42,14 +42,18 @@ class Movements:
         self._values = tensors_of(variables)
         self._number = {id(variable): index for index, variable in enumerate(variables)}
         self._before = [tf.Variable(value, trainable=False) for value in self._values]
-        self._sums = [tf.Variable(tf.zeros_like(value), trainable=False) for value in self._values]
+        self._sums = [
+            tf.Variable(tf.zeros(value.shape, value.dtype if value.dtype.size > 2 else tf.float32), trainable=False)
+            for value in self._values  # in half precision sums of small steps would stand still
+        ]
         study.watched = self.sums
         self.look = tf.function(self._look, autograph=False)
 
     def _look(self) -> None:
         """Add what has happened since the last look."""
         for total, before, value in zip(self._sums, self._before, self._values, strict=True):
-            total.assign_add(before * (value - before))
+            was, now = tf.cast(before, total.dtype), tf.cast(value, total.dtype)
+            total.assign_add(was * (now - was))
             before.assign(value)
 
     def sums(self, variables: Sequence[keras.Variable]) -> list[Array]:
