@@ -9,6 +9,7 @@ import tensorflow as tf
 from graph.oracle import check_oracle, scramble
 from keras import layers, ops
 
+import tfprune
 from tfprune.errors import InputError
 from tfprune.graph import trace
 from tfprune.surgery import cut_graph, shrink
@@ -253,3 +254,38 @@ def test_every_weight_has_a_place():
     graph = trace(model)
     seen = {id(variable) for variable in graph.walk.variables.values()}
     assert {v.path for v in model.trainable_variables if id(v) not in seen} == set()
+
+
+def test_layers_that_are_called_by_keyword():
+    inputs = keras.Input((4, 8))
+    a, b = keras.layers.Dense(6, name="a")(inputs), keras.layers.Dense(6, name="b")(inputs)
+    x = keras.layers.Concatenate()(inputs=[a, b])
+    x = keras.layers.Attention()(inputs=[x, x])
+    model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    small = shrink(model, {"a": [0, 3]})
+    assert small.get_layer("a").units == 4
+
+
+def test_a_convolution_makes_filters_whatever_it_is_called():
+    inputs = keras.Input((9, 3))
+    x = keras.layers.Conv1D(4, 3, name="keyword")(inputs)
+    x = keras.layers.Conv1DTranspose(5, 3, name="value")(x)
+    groups = trace(keras.Model(inputs, keras.layers.Conv1D(2, 1)(x))).groups
+    assert {group.kind for group in groups if group.prunable} == {"filter"}
+
+
+def test_layers_of_the_same_name_side_by_side_have_paths_of_their_own():
+    class Twins(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other = keras.layers.Dense(8, name="twin"), keras.layers.Dense(8, name="twin")
+
+        def call(self, x):
+            return self.other(self.one(x))
+
+    model = Twins()
+    model(np.ones((2, 8)))
+    tfprune.prune(model, 0.5)
+    assert [float(np.mean(layer.kernel.numpy() == 0)) for layer in (model.one, model.other)] == [0.5, 0.5]
+    tfprune.prune(model, per_layer={"twin#2": 0.75})
+    assert float(np.mean(model.other.kernel.numpy() == 0)) == 0.75

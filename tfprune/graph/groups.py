@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from tfprune.graph.labels import Resolved
 from tfprune.graph.walk import Walk
 
-__all__ = ["ChannelGroup", "Slice", "find_groups"]
+__all__ = ["STATISTICS", "ChannelGroup", "Slice", "find_groups"]
 
 IntArray = NDArray[np.int64]
+
+STATISTICS = ("moving_mean", "moving_variance", "mean", "variance", "vector_u")
+"""Weights that say nothing about what a channel carries."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def find_groups(walk: Walk, resolved: Resolved) -> tuple[ChannelGroup, ...]:
             leaves, _ = expand(resolved, resolved.root[made])
             for number in np.unique(group_of[leaves]).tolist():
                 makers[number][node.path] = None
-    return named(members, slices, [tuple(paths) for paths in makers], resolved)
+    return named(members, slices, [tuple(paths) for paths in makers], resolved, walk)
 
 
 def expand(resolved: Resolved, roots: IntArray) -> tuple[IntArray, IntArray]:
@@ -161,6 +164,7 @@ def named(
     slices: Sequence[Sequence[Slice]],
     makers: Sequence[tuple[str, ...]],
     resolved: Resolved,
+    walk: Walk,
 ) -> tuple[ChannelGroup, ...]:
     """Return groups with names of their own."""
     taken: dict[str, int] = {}
@@ -172,7 +176,7 @@ def named(
         groups.append(
             ChannelGroup(
                 name if taken[name] == 1 else f"{name}#{taken[name]}",
-                kind_of(own),
+                kind_of(own, walk),
                 labels,
                 tuple(own),
                 resolved.fixed.get(label),
@@ -183,10 +187,13 @@ def named(
     return tuple(groups)
 
 
-def kind_of(slices: Sequence[Slice]) -> str:
-    """Return what the channels of a group are called."""
+def kind_of(slices: Sequence[Slice], walk: Walk) -> str:
+    """Return what the channels of a group are called; heads are those of attention, or of a product by an equation."""
     for entry in slices:
         rank = len(entry.variable.shape)
+        makers = [type(node.operation).__name__ for node, _ in walk.makers.get(id(entry.variable), [])]
+        if entry.role == "output" and rank >= 3 and any("Conv" in name for name in makers):
+            return "filter"
         if entry.role == "output" and "recurrent" in entry.path:
             return "unit"
         if entry.role == "output" and any(part in entry.path for part in ("query", "key", "value")) and rank == 3:

@@ -25,7 +25,15 @@ def walk(root: keras.Layer, path: str = "") -> Iterator[tuple[str, keras.Layer]]
         seen.add(id(layer))
         yield name, layer
         children = [child for child in layer._layers if isinstance(child, keras.Layer)]
-        stack.extend((f"{name}/{child.name}".lstrip("/"), child) for child in reversed(children))
+        stack.extend((f"{name}/{own}".lstrip("/"), child) for own, child in reversed(list(named(children))))
+
+
+def named(layers: list[keras.Layer]) -> Iterator[tuple[str, keras.Layer]]:
+    """Yield layers with their names, numbered from the second on where others have the same: `conv`, `conv#2`."""
+    counts: dict[str, int] = {}
+    for layer in {id(layer): layer for layer in layers}.values():
+        counts[layer.name] = count = counts.get(layer.name, 0) + 1
+        yield (layer.name if count == 1 else f"{layer.name}#{count}"), layer
 
 
 def own_variables(layer: keras.Layer) -> list[keras.Variable]:

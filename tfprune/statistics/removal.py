@@ -13,14 +13,13 @@ from keras import tree
 from tfprune.backend import need_tensorflow
 from tfprune.console import track
 from tfprune.graph import ChannelGroup
+from tfprune.graph.groups import STATISTICS
 from tfprune.statistics.registry import of_channels, of_weights
 from tfprune.statistics.study import Array, Study
 
 __all__ = ["loss_without_channels", "loss_without_weights"]
 
 need_tensorflow(__name__)
-
-STATISTICS = ("moving_mean", "moving_variance", "mean", "variance")
 
 
 def mean_loss(study: Study) -> Callable[[], float]:

@@ -6,12 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfprune.graph.blocks import Block
-from tfprune.graph.groups import ChannelGroup
+from tfprune.graph.groups import STATISTICS, ChannelGroup
 
 __all__ = ["STATISTICS", "dead_channels", "is_closed"]
-
-STATISTICS = ("moving_mean", "moving_variance", "vector_u")
-"""Weights that say nothing about what a channel carries."""
 
 
 def dead_channels(group: ChannelGroup) -> NDArray[np.intp]:

@@ -215,7 +215,7 @@ class DotAttentionRule(Rule):
     def propagate(self, node: Node, walk: Walk) -> Flow | list[Flow]:
         """Unify queries and keys."""
         layer: Any = node.operation
-        tensors = list(node.args[0])
+        tensors = list(node.argument(0, "inputs"))
         query, value = (walk.flow(tensor) for tensor in tensors[:2])
         key = walk.flow(tensors[2]) if len(tensors) > 2 else value
         for given in (query, key, value):

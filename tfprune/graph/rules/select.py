@@ -47,7 +47,7 @@ class ConcatenateRule(Rule):
 
     def check(self, node: Node) -> str | None:
         """Refuse to join constants, or parts of unknown size with channels."""
-        joined = node.args[0]
+        joined = node.argument(0, "inputs", "xs")
         if not isinstance(joined, list | tuple) or not all(isinstance(part, Tensor) for part in joined):
             return "it joins constants"
         axis = node.operation.axis
