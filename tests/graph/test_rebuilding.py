@@ -9,6 +9,7 @@ import tensorflow as tf
 from graph.oracle import check_oracle, random_inputs, scramble, zero
 from keras import layers, ops
 
+import tfprune
 from tfprune.errors import InputError
 from tfprune.graph import trace
 from tfprune.surgery import cut_graph, shrink
@@ -335,3 +336,25 @@ def test_functions_of_ones_own_are_carried_over():
     model = keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
     _, _, small = check_oracle(model, chosen={"a": [0, 4], "b": [1]})
     assert small.get_layer("a").activation is quick_gelu
+
+
+@pytest.mark.parametrize(
+    ("make", "steps"),
+    [
+        (lambda: keras.optimizers.SGD(0.1, momentum=0.9, gradient_accumulation_steps=2), 2),
+        (lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1, momentum=0.9)), 4),
+    ],
+    ids=["accumulating", "scaling the loss"],
+)
+def test_the_memory_of_every_kind_of_optimizer_is_cut(make, steps):
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8, name="cut"), keras.layers.Dense(2)])
+    optimizer = make()
+    model.compile(optimizer, "mse")
+    model.fit(np.ones((16, 6)), np.ones((16, 2)), batch_size=4, verbose=0)
+    small = tfprune.shrink(model, {"cut": [1, 4]}, optimizer=True)
+    old, new = (getattr(one, "inner_optimizer", one) for one in (optimizer, small.optimizer))
+    momentum = np.delete(old.momentums[0].numpy(), [1, 4], axis=1)
+    assert np.any(momentum)
+    np.testing.assert_array_equal(new.momentums[0].numpy(), momentum)
+    assert int(new._iterations.numpy()) == int(old._iterations.numpy()) > 0
+    small.fit(np.ones((8, 6)), np.ones((8, 2)), batch_size=4, verbose=0)

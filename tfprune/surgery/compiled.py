@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.optimizers import LossScaleOptimizer
 
 from tfprune.surgery.rebuild import Rebuilt
 
@@ -30,9 +31,10 @@ def carry_optimizer(old: keras.Model, new: keras.Model, rebuilt: Rebuilt) -> Non
     if source is None or target is None or not source.built:
         return
     target.build(new.trainable_variables)
-    target.iterations.assign(source.iterations)
-    if isinstance(source._learning_rate, keras.Variable):
-        target._learning_rate.assign(source._learning_rate)
+    carry_steps(source, target)
+    if isinstance(source, LossScaleOptimizer):  # the one inside holds what is remembered of the weights
+        source, target = source.inner_optimizer, target.inner_optimizer
+        carry_steps(source, target)
     index = {id(variable): number for number, variable in enumerate(source._trainable_variables)}
     for name, slots in vars(source).items():
         if not is_slots(slots, len(source._trainable_variables)) or name == "_trainable_variables":
@@ -46,6 +48,13 @@ def carry_optimizer(old: keras.Model, new: keras.Model, rebuilt: Rebuilt) -> Non
             values = rebuilt.cut.slice(origin, values) if values.shape == tuple(origin.shape) else values
             if values.size == np.prod(slot.shape, dtype=int):  # a weight that is a Dense layer now has another shape
                 slot.assign(values.reshape(slot.shape))
+
+
+def carry_steps(source: Any, target: Any) -> None:
+    """Copy the step count, with that of accumulated gradients, and the learning rate."""
+    target._iterations.assign(source._iterations)
+    if isinstance(source._learning_rate, keras.Variable):
+        target._learning_rate.assign(source._learning_rate)
 
 
 def is_slots(value: Any, count: int) -> bool:
