@@ -96,3 +96,17 @@ def test_a_score_that_is_none_is_refused():
 def test_a_budget_is_needed():
     with pytest.raises(InputError, match="not a budget"):
         tfprune.prune_iteratively(small_model(), 0.5, fit=print, evaluate=lambda m: 1.0)
+
+
+def test_what_is_asked_of_layers_holds_for_every_step():
+    model = small_model()
+    hidden = model.get_layer("hidden")
+    skipped = model.get_layer("stem")
+    result = tfprune.prune_iteratively(
+        model, Budget(macs=0.7), fit=lambda m: None, evaluate=lambda m: 0.9, floor=0.8, steps=3, verbose=0,
+        per_layer={hidden: 0.5}, skip=[skipped], min_channels={model.get_layer("pointwise"): 7},
+    )  # fmt: skip
+    assert result.reached
+    assert result.model.get_layer("hidden").units == 10
+    assert result.model.get_layer("stem").filters == 6
+    assert result.model.get_layer("pointwise").filters >= 7

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from support import small_model, sparsity_of
 
 import tfprune
 from tfprune import criteria, granularity, scope
 from tfprune.errors import InputError
 from tfprune.granularity import NM, Block, KernelAxes, Units, Weight
 from tfprune.pruning.kernels import einsum_axes, kernel_axes
+from tfprune.pruning.program import Settings
 from tfprune.scope import Global, Layer, keep_best
 
 DENSE = KernelAxes((-2,), (-1,))
@@ -187,3 +189,59 @@ def test_kernels_are_looked_at_one_by_one_where_each_is_for_itself(monkeypatch):
     tfprune.prune(model, 0.5)
     assert len(alive) >= 6
     assert max(alive) <= 2
+
+
+def test_global_scope_never_cuts_a_small_kernel_through():
+    small, large = Weight().units(np.arange(16) / 1000, DENSE), Weight().units(np.arange(1, 1001.0), DENSE)
+    kept = Global().keep([small, large], [16, 1000], 0.5)
+    assert np.count_nonzero(kept[0]) == 1
+    assert sum(np.count_nonzero(~k) for k in kept) == 508
+
+
+def test_a_program_that_goes_beyond_the_schedules_end_takes_no_kernel_whole():
+    model = small_model()
+    pruner = tfprune.Pruner(model, 0.5, schedule="constant", per_layer={"hidden": 0.8})
+    pruner.start(total_steps=10)
+    pruner.change(Settings(sparsity=0.9))
+    pruner.update(0)
+    assert sparsity_of(model.get_layer("hidden")) == pytest.approx(0.8, abs=1e-3)
+    pruner.detach()
+
+
+@pytest.mark.parametrize(
+    ("options", "end", "message"),
+    [({"granularity": "2:4"}, 0.9, "above the 0.5"), ({"sparsity": 0.5}, 0.9, "sparsity is 0.5")],
+)
+def test_the_end_of_a_function_is_checked_once_the_length_is_known(options, end, message):
+    pruner = tfprune.Pruner(small_model(), schedule=lambda step: min(step / 100, end), **options)
+    with pytest.raises(InputError, match=message):
+        pruner.start(total_steps=200)
+    assert not pruner.started
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"criterion": "taylor", "data": (np.zeros((4, 8)), np.zeros(4))}, "asks for gradient"),
+        ({"scope": "erk"}, "residual blocks go whole"),
+    ],
+)
+def test_what_tells_residual_blocks_nothing_is_refused(options, message):
+    x = inputs = keras.Input((8,))
+    x = keras.layers.Add()([keras.layers.Dense(8)(x), x])
+    model = keras.Model(inputs, x)
+    model.compile("sgd", "mse")
+    with pytest.raises(InputError, match=message):
+        tfprune.Pruner(model, 0.5, granularity="layer", **options)
+
+
+def test_blocks_that_share_the_layer_they_end_in_stay():
+    x = inputs = keras.Input((8,))
+    shared = keras.layers.Dense(8, name="shared")
+    for number in range(2):
+        x = keras.layers.Add(name=f"twice_{number}")([shared(x), x])
+    for number in range(2):
+        x = keras.layers.Add(name=f"once_{number}")([keras.layers.Dense(8)(x), x])
+    pruner = tfprune.Pruner(keras.Model(inputs, x), 0.5, granularity="layer")
+    assert [block.name for block in pruner.source.blocks] == ["once_0", "once_1"]
+    assert {entry.reason for entry in pruner.skipped} == {"the layer that its branch ends in is called more than once"}

@@ -270,3 +270,8 @@ def test_non_finite_weights_are_refused_by_name_and_count():
     with pytest.raises(SparsityError, match=r"3 of the 3840 weights in hidden/kernel are not finite"):
         tfprune.prune(model, 0.5)
     np.testing.assert_array_equal(model.get_layer("pointwise").kernel, pointwise)
+
+
+def test_a_number_of_filters_of_several_sizes_is_refused():
+    with pytest.raises(InputError, match="weights each"):
+        tfprune.prune_layer(lstm(), 2, granularity="filter", scope="global")

@@ -89,6 +89,13 @@ def as_fraction(amount: float | int, source: MaskSource, rule: Rule) -> float:
             f"amount is {amount} {what}, and they may come from {len(sizes)} places; give scope='global' for those "
             "that matter least of all, choose one layer or kernel, or give a fraction as a float."
         )
+    if len(sizes) > 1 and isinstance(source, KernelMasks) and not isinstance(rule.granularity, Weight):
+        of_one = {size / number for size, number in sizes_of(source)}
+        if len(of_one) > 1:
+            raise InputError(
+                f"amount is {amount} {what}, and these have from {min(of_one):.0f} to {max(of_one):.0f} weights each; "
+                "give a fraction as a float, or choose kernels whose filters are alike."
+            )
     return amount / total
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 
 from tfprune.errors import InputError
 from tfprune.granularity import Depth, Units
-from tfprune.graph import Block, trace
+from tfprune.graph import Block, Graph, trace
 from tfprune.graph.choice import LayerChoice, inside
 from tfprune.graph.tree import walk
 from tfprune.pruning.mask import read
@@ -48,6 +49,7 @@ class BlockMasks(MaskSource):
         unwanted = inside(everything, skip or ())
         self.blocks: list[Block] = []
         skipped = []
+        calls = Counter(id(node.operation) for node in graph.nodes)
         for block in graph.blocks:
             own = {id(graph.nodes[number].operation) for number in block.nodes}
             reason = None
@@ -55,6 +57,8 @@ class BlockMasks(MaskSource):
                 reason = "its branch does not end in a layer with weights"
             elif any(not variable.trainable for variable in block.closers):
                 reason = "frozen"
+            elif any(calls[id(layer)] > 1 for layer in owners(graph, block)):
+                reason = "the layer that its branch ends in is called more than once"
             elif own & unwanted:
                 reason = "skipped by name"
             elif wanted is not None and not own & wanted:
@@ -101,3 +105,10 @@ class BlockMasks(MaskSource):
         rng = np.random.default_rng([self.rule.seed, index])
         given = {"weights": read((block.closers or ())[0]), "rng": rng}
         return float(self.rule.criterion.judge(given).mean())
+
+
+def owners(graph: Graph, block: Block) -> list[keras.Operation]:
+    """Return the layers in a block's branch that have the variables which make it zero."""
+    closers = {id(variable) for variable in block.closers or ()}
+    operations = [graph.nodes[number].operation for number in block.nodes]
+    return [one for one in operations if closers & {id(weight) for weight in getattr(one, "weights", ())}]

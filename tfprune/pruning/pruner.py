@@ -28,6 +28,9 @@ from tfprune.schedules import Schedule, StepSchedule, check_sparsity
 
 __all__ = ["Pruner", "make_schedule"]
 
+NEAR_THE_END = 0.01
+"""A function is asked for the sparsity of the last step, which may be this far from that which it ends at."""
+
 
 def make_schedule(
     schedule: Any, sparsity: float | None, granularity: Granularity, frequency: int | None = None
@@ -57,14 +60,19 @@ def make_schedule(
     if frequency is not None and getattr(made, "frequency", frequency) != frequency:
         raise InputError(f"The schedule has frequency {made.frequency}, not {frequency}; give only one of them.")  # type: ignore[attr-defined]
     if isinstance(made, schedules.FunctionSchedule) and made.needs_length:
-        return made  # its end is known once the length of training is
-    if sparsity is not None and sparsity != made.final_sparsity:
-        raise InputError(
-            f"sparsity is {sparsity}, but the schedule ends at {made.final_sparsity}; give only one of them."
-        )
-    if made.final_sparsity > most:
-        raise InputError(f"The schedule ends at {made.final_sparsity}, above the {most:g} that {granularity} allows.")
+        return made  # its end is known, and checked, once the length of training is
+    check_end(made, sparsity, granularity)
     return made
+
+
+def check_end(schedule: Schedule, sparsity: float | None, granularity: Granularity) -> None:
+    """Raise InputError if a schedule does not end where it should, or above what the pattern allows."""
+    end, most = schedule.final_sparsity, granularity.max_sparsity
+    near = NEAR_THE_END if isinstance(schedule, schedules.FunctionSchedule) else 0.0
+    if sparsity is not None and abs(sparsity - end) > near:
+        raise InputError(f"sparsity is {sparsity}, but the schedule ends at {end}; give only one of them.")
+    if end > most:
+        raise InputError(f"The schedule ends at {end}, above the {most:g} that {granularity} allows.")
 
 
 class Pruner:
@@ -141,6 +149,7 @@ class Pruner:
         budget = sparsity if isinstance(sparsity, Budget) else None
         final = None if isinstance(sparsity, Budget) else sparsity
         self.schedule = make_schedule(schedule, final, pattern, frequency)
+        self._final = final
         self.source = make_source(
             model, rule, layers=layers, skip=skip, per_layer=per_layer, budget=budget,
             data=data, samples=samples, training=True,
@@ -202,7 +211,7 @@ class Pruner:
             strategy = strategy or tf.distribute.get_strategy()
             replicas = strategy.num_replicas_in_sync
         self._constraints = [attach(target.variable, strategy) for target in self.targets]
-        self._last_update = self._first_step = None
+        self._last_update = self._first_step = self._wanted = None
         self._write = self._write_masks
         self.refitted = None
         self._watch = None
@@ -219,8 +228,16 @@ class Pruner:
                 optimizer._variables.extend(constraint.mask for constraint in self._constraints)
 
     def resolve(self, total_steps: int, steps_per_epoch: int | None = None) -> None:
-        """Fill the length of training into the schedule."""
-        self.schedule = self.schedule.resolve(total_steps, steps_per_epoch)
+        """Fill the length of training into the schedule.
+
+        Raises:
+            InputError: If a function turns out to end elsewhere than at the sparsity that was given, or above what the
+                pattern allows.
+        """
+        schedule = self.schedule.resolve(total_steps, steps_per_epoch)
+        if self.schedule.needs_length and isinstance(schedule, schedules.FunctionSchedule):
+            check_end(schedule, self._final, self.source.rule.granularity)
+        self.schedule = schedule
 
     def due(self, step: int) -> bool:
         """Whether masks are updated at a step (optimizer updates made so far)."""
@@ -343,8 +360,8 @@ class Pruner:
     def _set_masks(self, sparsity: float, *, last: bool) -> None:
         final = self.schedule.final_sparsity
         try:
-            new = self.source.masks(sparsity, sparsity / final if final else 1.0, last=last)
-        except SparsityError:
+            new = self.source.masks(sparsity, min(sparsity / final, 1.0) if final else 1.0, last=last)
+        except Exception:
             self.detach()
             raise
         repair = None

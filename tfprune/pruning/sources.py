@@ -16,6 +16,7 @@ from tfprune.pruning.depth import BlockMasks
 from tfprune.pruning.masks import Rule
 from tfprune.pruning.selection import select
 from tfprune.pruning.source import KernelMasks, MaskSource
+from tfprune.scope import Global, Layer
 from tfprune.statistics import Study
 
 __all__ = ["make_source", "make_study"]
@@ -58,6 +59,7 @@ def make_source(
     if isinstance(granularity, Depth):
         if per_layer:
             raise InputError("per_layer is for kernels and channels; residual blocks go whole. Give layers= or skip=.")
+        refuse_for_blocks(rule)
         return BlockMasks(model, rule, layers, skip)
     selection = select(model, layers=layers, skip=skip, per_layer=per_layer, granularity=granularity)
     return KernelMasks(rule, selection, study)
@@ -72,3 +74,15 @@ def make_study(model: keras.Layer, rule: Rule, data: Any, samples: int, training
     study = Study(model, data, samples=samples, seed=rule.seed)
     study.check(rule.criterion, channels=isinstance(rule.granularity, Filter), training=training)
     return study
+
+
+def refuse_for_blocks(rule: Rule) -> None:
+    """Raise InputError for what tells residual blocks nothing: they are judged by the weights that end a branch."""
+    more = [name for name in rule.criterion.asks() if name not in ("weights", "rng")]
+    if more:
+        raise InputError(
+            f"{rule.criterion} asks for {', '.join(more)}; residual blocks are judged by the weights that end their "
+            "branch. Give a criterion of weights alone, such as 'magnitude', or granularity='filter'."
+        )
+    if not isinstance(rule.scope, Layer | Global):
+        raise InputError(f"{rule.scope} compares kernels, and residual blocks go whole; give scope='layer'.")

@@ -14,9 +14,11 @@ from tfprune.arguments import named_arguments
 from tfprune.cost import Budget, Cost
 from tfprune.cost.budget import LIMITS, as_arguments
 from tfprune.errors import InputError
-from tfprune.graph.choice import LayerChoice
+from tfprune.graph.choice import LayerChoice, inside
+from tfprune.graph.tree import walk
 from tfprune.numbers import is_integer, is_real
 from tfprune.pruning.channels.filters import OTHER_NAMES, plan_filters
+from tfprune.pruning.channels.plan import ChannelPlan
 from tfprune.shown import Shown
 
 __all__ = ["IterativeResult", "Step", "prune_iteratively"]
@@ -142,19 +144,11 @@ def prune_iteratively(
     if floor is not None and not is_real(floor):
         raise InputError(f"floor is {floor!r}; give a number, or None for no floor.")
     plan_of = functools.partial(
-        plan_filters,
-        data=data,
-        samples=samples,
-        criterion=criterion,
-        scope=scope,
-        layers=layers,
-        skip=skip,
-        per_layer=per_layer,
-        round_to=round_to,
-        min_channels=min_channels,
-        seed=seed,
+        plan_filters, data=data, samples=samples, criterion=criterion, scope=scope, round_to=round_to, seed=seed
     )
-    final = plan_of(model, budget)  # refuses what can't be met before any training
+    asked: dict[str, Any] = {"layers": layers, "skip": skip, "per_layer": per_layer, "min_channels": min_channels}
+    final = plan_of(model, budget, **asked)  # refuses what can't be met before any training
+    asked = later(final, **asked)
     score = checked(evaluate(model))
     if floor is not None and score < floor:
         raise InputError(f"The given model scores {score:g}, below the floor of {floor:g}; give a lower floor.")
@@ -163,7 +157,7 @@ def prune_iteratively(
     bounds = {name: end / getattr(final.before, LIMITS[name]) for name, end in budget.bounds(final.before).items()}
     for number in range(1, steps + 1):
         part = {name: getattr(final.before, LIMITS[name]) * f ** (number / steps) for name, f in bounds.items()}
-        plan = plan_of(good, ends if number == steps else Budget(**as_arguments(part)))
+        plan = plan_of(good, ends if number == steps else Budget(**as_arguments(part)), **asked)
         candidate = plan.apply(optimizer=True)
         before = checked(evaluate(candidate))
         fit(candidate)
@@ -175,6 +169,36 @@ def prune_iteratively(
             break
         good = candidate
     return IterativeResult(good, tuple(done), score, final.before)
+
+
+def later(
+    plan: ChannelPlan,
+    layers: Sequence[LayerChoice] | None,
+    skip: Sequence[LayerChoice] | None,
+    per_layer: Mapping[keras.Layer | str, float | int] | None,
+    min_channels: int | Mapping[keras.Layer | str, int],
+) -> dict[str, Any]:
+    """Return what is asked of some layers in words that hold for the smaller networks too.
+
+    These have layers of their own with the names of the old ones, and a fraction of what they have is another number.
+    """
+    everything = dict(walk(plan.graph.model))
+    makers = {path for own in plan.groups for path in own.group.layers}
+    operations = {node.path: node.operation for node in plan.graph.nodes if node.path in makers}
+
+    def names(choices: Sequence[LayerChoice] | LayerChoice) -> list[str]:
+        chosen = inside(everything, choices)
+        return [operation.name for operation in operations.values() if id(operation) in chosen]
+
+    kept = {operations[path].name: own.kept for own in plan.groups for path in own.group.layers}
+    return {
+        "layers": None if layers is None else names(layers),
+        "skip": None if skip is None else names(skip),
+        "per_layer": {name: kept[name] for choice in per_layer or {} for name in names([choice])} or None,
+        "min_channels": {name: count for choice, count in min_channels.items() for name in names([choice])}
+        if isinstance(min_channels, Mapping)
+        else min_channels,
+    }
 
 
 def checked(score: Any) -> float:

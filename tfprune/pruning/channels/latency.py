@@ -8,6 +8,7 @@ from typing import Any
 
 from tfprune.cost import Budget, Cost
 from tfprune.cost.budget import as_arguments
+from tfprune.errors import InputError
 from tfprune.graph import ChannelGroup, Graph
 from tfprune.latency import LatencyTable, NetworkLatency
 from tfprune.pruning.channels.allocation import Allocation
@@ -62,4 +63,9 @@ def within_latency(
         if real <= wanted:
             break
         bounds["latency"] *= wanted / real * CLOSER ** (trial + 1)
+    else:
+        raise InputError(
+            f"No plan was found that takes {wanted:.4g} ms: after {TRIALS} tries it takes {real:.4g} ms. Give a "
+            f"latency of {real:.4g} ms or more, or let go of round_to, min_channels or layers that are kept."
+        )
     return counts, replace(allocation.cost(counts), latency=real)
