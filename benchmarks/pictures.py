@@ -46,7 +46,7 @@ def draw(path: Path) -> None:
         figure, axes = pyplot.subplots(figsize=(8.4, 4.2))
         axes.axhline(whole(), color="#444444", linewidth=0.9, linestyle=(0, (4, 3)))
         axes.annotate(
-            f"whole: {whole():.2f}", (4.0, whole()), (0, 4), textcoords="offset points", ha="right", fontsize=9
+            f"original: {whole():.2f}", (4.0, whole()), (0, 4), textcoords="offset points", ha="right", fontsize=9
         )
         for (name, points), (colour, values, label) in zip(trade_off().items(), styles, strict=True):
             mine = name.startswith("tfprune")
@@ -71,7 +71,7 @@ def draw(path: Path) -> None:
         axes.set_ylim(0, 100)
         axes.set_xlabel("times fewer multiply-accumulates")
         axes.set_ylabel("top-1 accuracy, %")
-        axes.set_title("ResNet-56 on CIFAR-10, made smaller without labels or training", loc="left", fontsize=11)
+        axes.set_title("ResNet-56 on CIFAR-10, before any training (tfprune: without labels)", loc="left", fontsize=11)
         axes.grid(alpha=0.25)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)

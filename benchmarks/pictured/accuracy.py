@@ -28,10 +28,11 @@ def resnet_cifar10() -> Picture:
         rows: dict[str, dict[str, float]] = {}
         for row in content["results"]:
             if row["network"] == network and row["wanted"] in ratios and row["seed"] == 0:
-                rows.setdefault(row["method"], {})[f"{row['wanted']:g}× fewer MACs"] = row["refitted"]
+                name = row["method"].replace("mixed forms", "a form for each")
+                rows.setdefault(name, {})[f"{row['wanted']:g}× fewer MACs"] = row["refitted"]
         order = order or sorted(rows, key=lambda name: -sum(rows[name].values()))
         panels.append(Bars(TITLES[network], "top-1, %", {name: rows[name] for name in order}, whole, 1))
-    return Picture("How channels are chosen, refitted without labels; dashed: the whole network", tuple(panels))
+    return Picture("How channels are chosen, refitted without labels; dashed: the original network", tuple(panels))
 
 
 @picture

@@ -42,7 +42,7 @@ def edge() -> Picture:
         if row["stored"] == "float32, sparse" and row["sparsity"] >= 0.7
     }
     return Picture(
-        "Fewer filters are faster everywhere, zeros where the kernels skip them",
+        "Fewer filters are faster, zeros only where the kernels skip them",
         (
             Bars("fewer filters", "times as fast", widths, 1.0, 1),
             Bars("zeros of 1 × 1 convolutions", "times as fast", zeros, 1.0, 1),

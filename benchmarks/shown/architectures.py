@@ -8,6 +8,8 @@ from typing import Any
 from blocks import figures, result
 from common import markdown
 
+from shown.filters import percent
+
 SHOWN = {"filter": "filters", "unit": "units", "head": "heads", "head size": "sizes of heads"}
 
 
@@ -29,7 +31,7 @@ def applications() -> str:
         left = sorted(row["parameters_after"] / row["parameters"] for row in own)
         lines.append(
             [
-                kind, f"{len(own)}", f"{part[0]:.0%}", span([100 * one for one in left], " %"),
+                kind, f"{len(own)}", percent(part[0]), span([100 * one for one in left], " %"),
                 f"{max(row['error'] for row in own):.0e}", f"{sum(row['alone_error'] == 0 for row in own)}",
                 f"{max(row['tflite_error'] for row in own):.0e}",
             ]
@@ -89,8 +91,9 @@ def backbones() -> str:
         [[row["name"], *outcome(row)] for row in rows],
     )
     return (
-        f"{tried} backbones of keras-hub, tiny, with random weights; {cut} are cut, and compute what the zeroed whole "
-        f"does; {sum('tflite_error' in row for row in rows)} become a `.tflite` file that agrees with Keras (`python "
+        f"{tried} backbones of keras-hub, tiny, with random weights, are traced; {cut} are cut, and compute what the "
+        f"original with zeros in those places does; {sum('tflite_error' in row for row in rows)} become a `.tflite` "
+        "file that agrees with Keras (`python "
         "benchmarks/keras_hub_oracle.py`, [with the reasons](docs/benchmarks.md#keras_hub_oracle)):"
         f"\n\n{table}"
     )

@@ -7,8 +7,12 @@ import json
 from blocks import figures, one, result
 from common import ROOT, markdown
 
+from shown.filters import percent
+from shown.without_labels import tested
+
 NAMES = {"mobilenet_v1": "MobileNet V1", "mobilenet_v2": "MobileNet V2", "vgg16": "VGG-16"}
 STORED = {
+    "dense": "`dense.tflite` (the original)",
     "halved": "`halved.tflite` (no labels, no training)",
     "pruned_sparse": "`pruned_sparse.tflite` (float16)",
 }
@@ -22,8 +26,8 @@ def demo() -> str:
         [
             [
                 STORED.get(row["file"], f"`{row['file']}.tflite`"),
-                f"{row['accuracy']:.1%}",
-                f"{row['sparsity']:.1%}",
+                percent(row["accuracy"], 1),
+                percent(row["sparsity"], 1),
                 f"{row['bytes']:,}",
                 f"{row['gzip_bytes']:,}",
                 f"{row['median_ms']:.3f} ({row['p95_ms']:.3f})",
@@ -41,7 +45,7 @@ def block_sparse_dense() -> str:
         [
             [
                 row["what"],
-                f"{row['sparsity']:.0%}".replace("%", " %"),
+                percent(row["sparsity"]),
                 f"{row['bytes']:,}",
                 f"{row['median_ms']:.3f}",
                 f"{row['speedup']:.2f}",
@@ -70,7 +74,8 @@ def fewer_filters() -> str:
     zeros = [row["speed_up"] for row in result("edge")["zeros"]]
     return (
         "Fewer filters, on the other hand, arrive as time. MobileNets of 96 × 96 and a VGG-16 of 32 × 32, float and "
-        "int8, one thread of an AMD EPYC ([all of it](docs/benchmarks.md#edge), `python benchmarks/edge.py`); zeros "
+        "int8, one thread of an AMD EPYC, the only CPU that was measured ([all of it](docs/benchmarks.md#edge), "
+        "`python benchmarks/edge.py`); zeros "
         f"bring {min(zeros):.2f}–{max(zeros):.2f}× there at any sparsity, as it has AVX:\n\n{markdown(headers, lines)}"
     )
 
@@ -93,12 +98,16 @@ def arm64() -> str:
     wrong, failed = (sum(row["seen"] == seen for row in rows) for seen in ("wrong", "fails"))
     litert = next(name for name in result("arm64")["packages"] if "litert" in name).replace("==", " ")
     if not all(row["agrees"] for row in rows):
-        raise LookupError("lint did not foretell every variant: the text says it did")
+        raise LookupError("lint did not predict every variant: the text says it did")
+    other = [row["variant"] for row in rows if row["predicted"] != row["seen"]]
+    exact = f", but for {len(other)} that it calls wrong and that can't be loaded ({', '.join(other)})" if other else ""
     return (
         f"Of {len(rows)} small networks that differ in one thing, the ARM package of {litert} gets "
         f"{wrong} wrong and can't load {failed} (`python benchmarks/arm64.py`, [all of "
-        "them](docs/benchmarks.md#arm64)); `lint` foretells every one, and `to_tflite(model, path, sparse=True)` "
-        "refuses them and says how to mend them. A PC with AVX never uses these kernels, so no test there can see it."
+        f"them](docs/benchmarks.md#arm64)). `lint` predicts which, and how{exact}; `to_tflite(model, path, "
+        "sparse=True)` "
+        "refuses all of them and says how to mend them. A PC with AVX never uses these kernels, so no test there can "
+        "see it."
     )
 
 
@@ -108,12 +117,15 @@ def headline() -> str:
     for name, stored in (("resnet56_half", "float32"), ("resnet56_half_int8", "int8")):
         card = json.loads((ROOT / "tflite_models" / f"{name}.tflite.json").read_text(encoding="utf-8"))
         extra = card["extra"]
-        own, whole = extra["Top-1"].partition(" of ")[0], extra["Top-1"].rpartition("whole ")[2]
+        own, whole = (
+            text.replace("%", " %")
+            for text in (extra["Top-1"].partition(" of ")[0], extra["Top-1"].rpartition("whole ")[2])
+        )
         size = f"{card['bytes'] / 1e6:.2f} MB of {int(extra['Whole'].split()[0].replace(',', '')) / 1e6:.2f}"
         faster = extra["Speed-up"].partition(" of ")[0]
         rows.append([f"`tflite_models/{name}.tflite`, {stored}", own, faster, size])
     return (
-        f"A public ResNet-56 for CIFAR-10 ({whole} whole) at half of its latency, from 1,024 images without labels, "
-        "without training (`python examples/headline_models.py --data-dir …`), on the interpreter:\n\n"
-        + markdown(["file", "top-1", "faster", "size"], rows)
+        f"A public ResNet-56 for CIFAR-10 ({whole} before) at half of its latency, from 1,024 images without labels, "
+        f"without training (`python examples/headline_models.py --data-dir …`); {tested()}, one thread of an x86 "
+        "CPU:\n\n" + markdown(["file", "top-1", "faster", "size"], rows)
     )

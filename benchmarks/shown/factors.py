@@ -8,6 +8,9 @@ from typing import Any
 from blocks import figures, one, result
 from common import markdown
 
+from shown.filters import percent
+from shown.without_labels import certainty, tested
+
 ROWS = {
     "**mixed: the default**": "mixed",
     "`spatial`": "spatial",
@@ -45,15 +48,15 @@ def resnet20_forms() -> str:
     content = result("factorization")
     whole = content["dense"]["resnet20_cifar10"]
     return (
-        f"A public ResNet-20 for CIFAR-10, {whole:.2f} % whole, {content['samples']:,} images without labels, no "
-        f"training, tested on {resnet_tested():,} others (`python benchmarks/factorization.py --data-dir …`). "
-        f"Latency is the interpreter's, float, one thread, each beside the whole network:\n\n{markdown(headers, lines)}"
+        f"A public ResNet-20 for CIFAR-10 ({whole:.2f} % before), {content['samples']:,} images without labels, no "
+        f"training; top-1 in per cent of {tested()} (`python benchmarks/factorization.py --data-dir …`). "
+        "Latency is the interpreter's on one thread of an x86 CPU, float32, in parts of the original network's; "
+        '"mixed" '
+        f"chooses a form for each layer:\n\n{markdown(headers, lines)}\n\nOne seed: differences below "
+        f"{certainty():.1f} points may be chance. Where the latency left is above a half, the multiply-accumulates "
+        "that "
+        "were saved did not all arrive as time."
     )
-
-
-def resnet_tested() -> int:
-    """Return how many test images there are of CIFAR-10."""
-    return int(result("resnet_cifar10")["tested"])
 
 
 @figures
@@ -63,7 +66,8 @@ def factors_further() -> str:
 
     count, typical, worst = prediction()
     return (
-        f"At 0.35 of the multiply-accumulates the default keeps {accuracy('resnet20', 'macs', 'mixed', 0.35)} % "
+        "Of ResNet-20, at 0.35 of the multiply-accumulates the default keeps "
+        f"{accuracy('resnet20', 'macs', 'mixed', 0.35)} % "
         f"(filters {accuracy('resnet20', 'macs', 'filters', 0.35)}, filters then mixed "
         f"{accuracy('resnet20', 'macs', 'filters, then mixed', 0.35)}), at 0.35 of the latency "
         f"{accuracy('resnet20', 'latency', 'mixed', 0.35)} % (filters "
@@ -75,8 +79,8 @@ def factors_further() -> str:
         f"{accuracy('resnet56', 'latency', 'filters, then mixed', 0.5)} % (mixed "
         f"{accuracy('resnet56', 'latency', 'mixed', 0.5)}, filters "
         f"{accuracy('resnet56', 'latency', 'filters', 0.5)}). Multiply-accumulates are not time: depthwise windows "
-        f"save many, and less of the latter. The latency of {count} networks was predicted to {typical:.1%} in the "
-        f"median, and to {worst:.1%} at worst."
+        f"save many, and less of the latter. The latency of {count} networks was predicted to {percent(typical, 1)} in "
+        f"the median, and to {percent(worst, 1)} at worst."
     )
 
 

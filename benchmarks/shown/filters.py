@@ -13,6 +13,11 @@ def spread(values: list[float]) -> str:
     return f"{mean(values):.2f} ± {stdev(values):.2f}"
 
 
+def percent(part: float, digits: int = 0) -> str:
+    """Return a part of 1 in per cent, with a space before the sign as everywhere in the text."""
+    return f"{100 * part:.{digits}f} %"
+
+
 @figures
 def time_to_cut() -> str:
     rows = [row for row in result("graph_scaling")["results"] if not row["name"].isdigit()]
@@ -58,13 +63,13 @@ def fashion_mnist_filters() -> str:
             "single weights (as fast only where zeros are skipped)",
         ],
         [
-            [f"{fraction:.0%}".replace("%", " %"), *(cell(way, fraction) for way in ("filters", "scratch", "weights"))]
+            [percent(fraction), *(cell(way, fraction) for way in ("filters", "scratch", "weights"))]
             for fraction in (0.5, 0.25, 0.1)
         ],
     )  # fmt: skip
     return (
         f"**Accuracy on Fashion-MNIST against multiply-accumulates**, {content['settings']['epochs']} epochs each, "
-        "mean of three seeds ± standard deviation (`python benchmarks/fashion_mnist_filters.py`). The whole network "
+        "mean of three seeds ± standard deviation (`python benchmarks/fashion_mnist_filters.py`). The original network "
         f"has {whole['macs'] / 1e6:.2f} million and {cell('filters', 1.0)} %:\n\n{table}"
     )
 

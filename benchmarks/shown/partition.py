@@ -7,6 +7,8 @@ from statistics import mean
 from blocks import figures, result
 from common import markdown
 
+ALSO = {"amc": "reinforcement"}
+"""Solvers by their other names, and how the text calls them."""
 DEVICES = {
     "phone_and_edge_server": "a phone and an edge server",
     "three_raspberry_pis": "three Raspberry Pis",
@@ -30,13 +32,15 @@ def partition_times() -> str:
                     len(plan["plan"]["stages"]),
                     f"{run[f'expected_{key}']:.1f}{unit}",
                     f"{run[key]:.1f}{unit}",
-                    f"{run[key] / run[f'expected_{key}'] - 1:+.0%}".replace("%", " %"),
+                    f"{100 * (run[key] / run[f'expected_{key}'] - 1):+.0f} %",
                 ]
             )
     table = markdown(["network", "devices", "objective", "stages", "predicted", "measured", "off by"], rows)
     return (
         f"The exact solver took {max(solved):.1f} ms at most. Predicted for this machine, and measured on it by "
-        f"`run_stages`, links and slower devices emulated (`python benchmarks/partition.py`):\n\n{table}"
+        "`run_stages`, links and slower devices emulated (`python benchmarks/partition.py`). One stage means that not "
+        "to "
+        f"split is best: the whole network runs on one device.\n\n{table}"
     )
 
 
@@ -48,7 +52,7 @@ def partition_gaps() -> str:
     solvers = list(plans[0]["gaps"])
     rows = [
         [
-            f"`{solver}`",
+            f"`{ALSO.get(solver, solver)}`",
             f"{100 * mean(plan['gaps'][solver]['gap'] for plan in plans):.1f}",
             f"{100 * max(plan['gaps'][solver]['gap'] for plan in hard):.1f}",
         ]

@@ -1,4 +1,4 @@
-"""tfprune beside its peers, each figure from a run of both on the same work."""
+"""tfprune beside its peers: the same networks and images, and what is not alike is said."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from blocks import figures, one, result
 from common import markdown
 
 from shown.factors import prediction
+from shown.filters import percent
 from shown.training import checkpoints, fashion, gain
-from shown.without_labels import FACTORS, FILTERS, RATIOS, certainty, resnet56, whole
+from shown.without_labels import FACTORS, FILTERS, RATIOS, certainty, resnet56, tested, whole
 
 
 def torch_pruning(ratio: float) -> dict[str, Any]:
@@ -25,74 +26,137 @@ def torch_pruning(ratio: float) -> dict[str, Any]:
 def torch_pruning_by_ratio() -> str:
     rows = []
     for ratio in RATIOS:
-        factors, filters = (resnet56(method, ratio) for method in (FACTORS, FILTERS))
-        cells = [f"{factors['refitted']:.2f}", f"{filters['refitted']:.2f}", f"{torch_pruning(ratio)['accuracy']:.2f}"]
-        rows.append([f"{ratio:g}×", *cells])
-    headers = ["fewer multiply-accumulates", "tfprune, factors", "tfprune, filters", "Torch-Pruning, best setting"]
-    tested = result("resnet_cifar10")["tested"]
+        ours, theirs = (resnet56(method, ratio) for method in (FACTORS, FILTERS)), torch_pruning(ratio)
+        factors, filters = ours
+        cells = [factors["refitted"], filters["refitted"], theirs["accuracy"]]
+        cells += [after(one) for one in (factors, filters, theirs)]
+        rows.append([f"{ratio:g}×", *("" if value is None else f"{value:.2f}" for value in cells)])
+    headers = ["fewer multiply-accumulates", "tfprune, factors", "tfprune, filters", "Torch-Pruning, best setting",
+               "factors, ten epochs", "filters, ten epochs", "Torch-Pruning, ten epochs"]  # fmt: skip
     return (
-        f"{markdown(headers, rows)}\n\nPer cent of {tested:,} test images, whole {whole():.2f}, no training in either; "
-        "tfprune sees images without labels, and so refits what is left (`python benchmarks/resnet_cifar10.py`, "
-        "`resnet_cifar10_torch_pruning.py`, [all settings](docs/benchmarks.md#resnet_cifar10_torch_pruning))."
+        f"{markdown(headers, rows)}\n\nPer cent of {tested()}, {whole():.2f} before; the first three columns before "
+        "any "
+        f"training, the last three after ten epochs on 4,000 images with labels. {conditions()} Where a cell is empty "
+        "nothing was measured (`python benchmarks/resnet_cifar10.py`, `resnet_cifar10_torch_pruning.py`, [all "
+        "settings](docs/benchmarks.md#resnet_cifar10_torch_pruning))."
     )
+
+
+def after(row: dict[str, Any]) -> float | None:
+    """Return the accuracy after ten epochs with labels, if that was measured."""
+    tuned = row.get("tuned") or []
+    return float(tuned[9]) if len(tuned) >= 10 else None
+
+
+def conditions() -> str:
+    """Return what is not alike in the two runs of ResNet-56."""
+    labelled = result("resnet_cifar10_torch_pruning")["samples"]
+    return (
+        f"tfprune refits what is left, on {result('resnet_cifar10')['samples']:,} images without labels. Torch-Pruning "
+        "removes filters and has no refit: it is meant to be followed by training. Of its settings, some of which use "
+        f"the labels of {labelled:,} images, that one is shown which is best on the test images."
+    )
+
+
+def clear(own: float, other: float) -> list[str]:
+    """Return two accuracies; the first is bold if it is ahead by more than chance may do to both."""
+    ahead = own - other > 2 * certainty()
+    return [f"**{own:.2f}**" if ahead else f"{own:.2f}", f"{other:.2f}"]
+
+
+def filters_removed(ratio: float) -> list[list[str]]:
+    """Return two rows, filters removed by tfprune and Torch-Pruning: before any training, and after ten epochs."""
+    own, other = resnet56(FILTERS, ratio), torch_pruning(ratio)
+    tuned = after(own), after(other)
+    if tuned[0] is None or tuned[1] is None:
+        raise LookupError(f"ResNet-56 was not fine-tuned at {ratio}: the table has a row of it")
+    name = f"ResNet-56 ({whole():.2f} before), {ratio:g}× fewer MACs, filters removed: before any training"
+    first, then = clear(own["refitted"], other["accuracy"]), clear(tuned[0], tuned[1])
+    return [
+        [name, first[0], "–", first[1]],
+        ["the same, after ten epochs on 4,000 images with labels", then[0], "–", then[1]],
+    ]
+
+
+def factorised() -> list[str]:
+    """Return a row: layers factorised, before any training and after it."""
+    row = resnet56(FACTORS, 2.1)
+    return [
+        f"ResNet-56, {row['wanted']:g}× fewer MACs, layers factorised: before any training, after ten epochs",
+        f"{row['refitted']:.2f}, {after(row):.2f}",
+        "–",
+        "–",
+    ]
+
+
+def kinds() -> list[str]:
+    """Return a row: what can be pruned while it trains."""
+    own, other = covered("tfprune"), covered("tfmot")
+    name = f"kinds of layers, models and trainings in which weights can be pruned, of {len(own)}"
+    return [name, f"**{own.count(True)}**", f"{other.count(True)}", "–"]
+
+
+def features() -> list[list[str]]:
+    """Return the rows that are not of accuracies: what each can do, and what comes out."""
+    count, typical, worst = prediction()
+    told = f"yes: predicted to {percent(typical, 1)} in the median, {percent(worst, 1)} at worst of {count}"
+    return [
+        ["budget of measured latency", told, "no", "no"],
+        ["says beforehand whether a phone skips zeros, and where it computes wrong numbers", "yes", "no", "no"],
+        ["what comes out", "a plain, smaller `.keras` and `.tflite`", "the same size, with zeros", "a changed module"],
+    ]
+
+
+WORKS_WITH = ["works with", "Keras 3", "Keras 2 (`tf_keras`)", "PyTorch"]
+
+
+def versions() -> list[str]:
+    """Return the headers of a table of the three."""
+    tfmot = result("step_time")["environment"]["versions"]["tensorflow-model-optimization"]
+    torch = result("resnet_cifar10_torch_pruning")["torch_versions"]["torch-pruning"]
+    return ["", "tfprune", f"TFMOT {tfmot}", f"Torch-Pruning {torch}"]
 
 
 @figures
 def peers() -> str:
-    half = torch_pruning(2.1)
-    count, typical, worst = prediction()
-    step = gain(1)
+    rows = [WORKS_WITH, *filters_removed(2.1), kinds(), *features()]
+    return (
+        f"{markdown(versions(), rows)}\n\nPer cent of {tested()}. Bold is what is ahead by more than chance may do. "
+        f"{conditions()} [All that was compared](docs/compared.md), and [every benchmark](docs/benchmarks.md) with its "
+        "command and what it does not say."
+    )
+
+
+@figures
+def compared() -> str:
+    usual, every = gain(100), gain(1)
     rows = [
-        ["works with", "Keras 3", "Keras 2 (`tf_keras`)", "PyTorch"],
-        [
-            f"ResNet-56 ({whole():.2f}), 2.1× fewer multiply-accumulates, no training: top-1",
-            f"**{resnet56(FACTORS, 2.1)['refitted']:.2f}**",
-            "–",
-            f"{half['accuracy']:.2f}",
-        ],
-        [
-            "the same, then ten epochs on 4,000 images",
-            f"**{resnet56(FACTORS, 2.1)['tuned'][9]:.2f}**",
-            "–",
-            f"{half['tuned'][9]:.2f}",
-        ],
+        WORKS_WITH,
+        *filters_removed(2.1),
+        factorised(),
+        *filters_removed(2.57),
         ["single weights, Fashion-MNIST at 80 % sparsity", fashion(0.8, "tfprune"), fashion(0.8, "tfmot"), "–"],
+        kinds(),
         [
-            f"kinds of layers, models and trainings that it prunes, of {len(covered('tfprune'))}",
-            f"**{covered('tfprune').count(True)}**",
-            f"{covered('tfmot').count(True)}",
+            "a .tflite file with 80 % zeros left out "
+            f"({stored('tfprune', 0.0, 'as it is')['bytes'] / 1e3:.0f} kB with all weights, in float32)",
+            f"{stored('tfprune', 0.8, 'zeros left out')['bytes'] / 1e3:.0f} kB in float16, its default",
+            f"{stored('tfmot', 0.8, 'zeros left out')['bytes'] / 1e3:.0f} kB in float32",
             "–",
         ],
-        [
-            "a .tflite file with 80 % zeros left out (dense: "
-            f"{stored('tfprune', 0.0, 'as it is')['bytes'] / 1e3:.0f} kB)",
-            f"**{stored('tfprune', 0.8, 'zeros left out')['bytes'] / 1e3:.0f} kB**",
-            f"{stored('tfmot', 0.8, 'zeros left out')['bytes'] / 1e3:.0f} kB",
-            "–",
-        ],
-        ["a training step with a mask update ÷ a plain one", f"**{step[0]:.2f}**", f"{step[1]:.2f}", "–"],
+        ["a training step ÷ a plain one, masks updated every 100 steps", f"{usual[0]:.2f}", f"{usual[1]:.2f}", "–"],
+        ["the same, masks updated at every step", f"{every[0]:.2f}", f"{every[1]:.2f}", "–"],
         [
             "a checkpoint in a training ÷ a plain one",
             *(f"{mean(checkpoints(library)):.2f}" for library in ("tfprune", "tfmot")),
             "–",
         ],
-        [
-            "budget of measured latency",
-            f"yes: predicted to {typical:.1%} in the median, {worst:.1%} at worst of {count}",
-            "no",
-            "no",
-        ],
-        ["says beforehand whether a phone skips zeros, and where it computes wrong numbers", "yes", "no", "no"],
-        ["what comes out", "a plain, smaller `.keras` and `.tflite`", "the same size, with zeros", "a changed module"],
+        *features(),
     ]
-    tfmot = result("step_time")["environment"]["versions"]["tensorflow-model-optimization"]
-    torch = result("resnet_cifar10_torch_pruning")["torch_versions"]["torch-pruning"]
-    table = markdown(["", "tfprune", f"TFMOT {tfmot}", f"Torch-Pruning {torch}"], rows)
     return (
-        f"{table}\n\nA public ResNet-56 for CIFAR-10 with {result('resnet_cifar10')['tested']:,} test images "
-        f"(± {certainty():.1f} points), and networks on Fashion-MNIST. Each figure is from a run of both on the same "
-        "work; [every benchmark](docs/benchmarks.md) is on one page, with its command, its whole table and what it "
-        "does not say."
+        f"{markdown(versions(), rows)}\n\nAccuracies of ResNet-56 are per cent of {tested()}; the ten epochs are on "
+        "4,000 "
+        f"images with labels. Bold is what is ahead by more than chance may do. {conditions()}"
     )
 
 
@@ -107,7 +171,7 @@ def coverage() -> str:
     counts = [covered(library).count(True) for library in ("tfprune", "tfmot")]
     refused = [f"{name}" for name, one in other.items() if "error" in one]
     partly = [
-        f"{name} ({one['zeros']:.0%})"
+        f"{name} ({percent(one['zeros'])})"
         for name, one in other.items()
         if "error" not in one and one["zeros"] < 0.9 * own[name].get("zeros", 0.0)
     ]
@@ -131,9 +195,11 @@ def file_sizes() -> str:
         for how in ("as it is", "zeros left out", "8-bit weights"):
             own, other = stored("tfprune", sparsity, how), stored("tfmot", sparsity, how)
             cells = [f"{size / 1e3:.0f} kB" for size in (own["bytes"], own["gzip"], other["bytes"], other["gzip"])]
-            rows.append([f"{sparsity:.0%}, {how}", *cells])
+            told = "zeros left out (tfprune float16, TFMOT float32)" if how == "zeros left out" else how
+            rows.append([f"{percent(sparsity)}, {told}", *cells])
     headers = ["zeros, stored", "tfprune", "after gzip", "TFMOT", "after gzip"]
     return (
         f"A network of {stored('tfprune', 0.0, 'as it is')['parameters']:,} parameters, the same three layers pruned "
-        "(`python benchmarks/file_sizes.py`):\n\n" + markdown(headers, rows)
+        "(`python benchmarks/file_sizes.py`). Where zeros are left out tfprune stores float16 unless told otherwise, "
+        "TFMOT float32: the two sizes are not of the same precision.\n\n" + markdown(headers, rows)
     )

@@ -8,7 +8,7 @@ from typing import Any
 from blocks import figures, result
 from common import markdown
 
-from shown.filters import spread
+from shown.filters import percent, spread
 
 NETWORKS = {"fashion_cnn": "Fashion-MNIST", "resnet20_cifar10": "ResNet-20"}
 PARTS = (0.5, 0.3)
@@ -58,7 +58,9 @@ def table(kind: str, heading: str) -> str:
             told = spread(found)
             cells.append(f"**{told}**" if mean(found) == best[network, part] else told)
         rows.append([method, *cells])
-    return markdown([heading, *(f"{NETWORKS[network]}, {part:.0%} of the MACs" for network, part in columns)], rows)
+    return markdown(
+        [heading, *(f"{NETWORKS[network]}, {percent(part)} of the MACs" for network, part in columns)], rows
+    )
 
 
 @figures
@@ -67,7 +69,7 @@ def teachers() -> str:
     dense = " and ".join(f"{NETWORKS[network]} {whole[network]:.2f} %" for network in NETWORKS)
     return (
         f"Networks cut without labels (`prune_filters(…, data=…)`), then trained for {lengths()} on a few thousand "
-        f"images; whole, {dense}; mean of three seeds ± standard deviation "
+        f"images; the original networks have {dense}; mean of three seeds ± standard deviation "
         "(`python benchmarks/programmable_training.py --data-dir …`):\n\n" + table("teacher", "trained by")
     )
 

@@ -84,7 +84,8 @@ def criteria() -> str:
         return f"{values[criterion]['within']:.2f}"
 
     return (
-        "How well their scores rank what removing each filter really does to the loss: "
+        "How well their scores rank what removing each filter really does to the loss, as a rank correlation (1: the "
+        "same order; 0: chance): "
         f'{told("taylor_activation", small)} (`"taylor_activation"`), {told("obd", small)} (`"obd"`), '
         f'{told("jacobian", small)} (`"jacobian"`, which needs no labels) for a network on Fashion-MNIST, '
         f'{told("magnitude", small)} for `"magnitude"`; {told("jacobian", resnet)} (`"jacobian"`), '

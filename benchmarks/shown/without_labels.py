@@ -20,7 +20,7 @@ def resnet56(method: str, ratio: float) -> dict[str, Any]:
 
 
 def whole() -> float:
-    """Return the accuracy of the whole ResNet-56, in per cent."""
+    """Return the accuracy of the original ResNet-56, in per cent."""
     return float(result("resnet_cifar10")["dense"]["resnet56_cifar10"])
 
 
@@ -48,10 +48,15 @@ def resnet56_by_ratio() -> str:
         rows,
     )  # fmt: skip
     return (
-        f"A public ResNet-56 for CIFAR-10, {whole():.2f} % whole, {content['samples']:,} images without labels, "
-        f"tested on {content['tested']:,} others (± {certainty():.1f} points; `python benchmarks/resnet_cifar10.py "
-        f"--data-dir …`):\n\n{table}"
+        f"A public ResNet-56 for CIFAR-10 ({whole():.2f} % before), {content['samples']:,} images without labels, no "
+        f"training; top-1 in per cent of {tested()} (`python benchmarks/resnet_cifar10.py --data-dir …`):\n\n{table}"
+        f"\n\nBold is the highest of a row. One seed: differences below {certainty():.1f} points may be chance."
     )
+
+
+def tested() -> str:
+    """Return how many test images there are of CIFAR-10, with a link to what they are."""
+    return f"[{result('resnet_cifar10')['tested']:,} test images](docs/benchmarks.md#data)"
 
 
 @figures
@@ -70,8 +75,8 @@ def resnet56_fine_tuned() -> str:
     lost = first["refitted"] - first["tuned"][9]
     return (
         "Trained for ten epochs on 4,000 images with labels, each from where its refit had left it, at 2.1× and 2.57×: "
-        f"{', '.join(told)}. So few labels help those most that have lost most, and cost the network that had lost "
-        f"least {lost:.1f} points."
+        f"{', '.join(told)}. So few labels help those most that have lost most; the network that had lost least ended "
+        f"{lost:.1f} points lower, which is within what chance may do."
     )
 
 
@@ -100,9 +105,9 @@ def image_count() -> str:
                 wanted = (network, method, count)
                 own = [row for row in content["results"] if (row["network"], row["method"], row["count"]) == wanted]
                 cells.append(f"{mean(row['accuracy'] for row in own):.1f}")
-            rows.append([f"{titles[network]} ({content['dense'][network]:.1f} whole), {method}", *cells])
+            rows.append([f"{titles[network]} ({content['dense'][network]:.1f} before), {method}", *cells])
     return (
         "Half of the multiply-accumulates, without labels or training: accuracy by how many images were looked at, "
-        "mean of three drawings (`python benchmarks/image_count.py --data-dir …`):\n\n"
+        "mean of three random choices of them (`python benchmarks/image_count.py --data-dir …`):\n\n"
         + markdown(["images", *map(str, counts)], rows)
     )
