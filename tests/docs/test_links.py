@@ -61,3 +61,8 @@ def test_command_lines_are_valid(line):
     context = command.context_class(command)
     _, rest, _ = command.make_parser(context).parse_args(words)
     assert not rest
+
+
+def test_page_of_the_command_line_shows_every_command():
+    text = (ROOT / "docs" / "command_line.md").read_text(encoding="utf-8")
+    assert {name for name in PROGRAM.commands if f"\ntfprune {name} " not in text} == set()
