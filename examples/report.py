@@ -40,7 +40,7 @@ model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", me
 model.fit(*train, batch_size=64, epochs=arguments.epochs, verbose=2)
 recipe = {
     "version": 1,
-    "name": "Fashion-MNIST, half of the filters",
+    "name": "Fashion-MNIST, half of the multiply-accumulates",
     "about": "Filters go while the network is trained, then it learns from what it was before.",
     "stages": [
         {"method": "prune", "granularity": "filter", "budget": "macs=0.5", "epochs": 4, "learning_rate": 0.001},
