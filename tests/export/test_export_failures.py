@@ -130,3 +130,13 @@ def test_the_converter_prints_nothing(mlp, tmp_path, capfd):
     capfd.readouterr()
     to_tflite(mlp, tmp_path / "m.tflite", quantize="float16")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_conversion_that_takes_too_long_is_stopped_and_the_next_one_works(cnn, images, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("tfprune.export.kept.TIME_LIMIT", 0.0)
+        with pytest.raises(ExportError, match="stopped after 0 s"):
+            to_tflite(cnn, tmp_path / "late.tflite", quantize="int8", representative_data=images)
+    assert list(tmp_path.iterdir()) == []
+    made = to_tflite(cnn, tmp_path / "next.tflite", quantize="int8", representative_data=images)
+    assert made.bytes > 0

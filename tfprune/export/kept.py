@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import tfprune
+from tfprune.errors import ExportError
 
 __all__ = ["run_converter", "serve"]
 
@@ -23,23 +25,39 @@ MODULE = "tfprune.export.child"
 IDLE = 60.0
 """Seconds without work after which the process ends."""
 
+TIME_LIMIT = 3600.0
+"""Seconds after which a conversion is stopped; one of a network with 300 million parameters takes some minutes."""
+
 LOG = "said.txt"
+
+TOO_LONG = (
+    "TensorFlow's converter was stopped after {:g} s, the time limit. Give fewer samples to calibrate with, or a "
+    "smaller model; if it converts elsewhere, the model may be one that the interpreter never finishes."
+)
 
 TELLS = ("PYTHON", "TF_", "XLA_", "KERAS", "OMP_", "LD_", "HOME", "TMPDIR")
 """What the names of variables begin with on which a conversion may depend."""
 
 
 def run_converter(folder: Path) -> tuple[int, str]:
-    """Convert what is in a folder in a process of its own; return its exit code and what it said on standard error."""
+    """Convert what is in a folder in a process of its own; return its exit code and what it said on standard error.
+
+    Raises:
+        ExportError: If it has not ended within the time limit; it is stopped then.
+    """
     if sys.platform == "linux":
         with _KEPT.lock:
             code = _KEPT.ask(folder)
         if code is not None:
             said = folder / LOG
             return code, said.read_text(encoding="utf-8", errors="replace") if said.exists() else ""
-    done = subprocess.run(
-        _command(str(folder)), env=_environment(), capture_output=True, stdin=subprocess.DEVNULL, check=False
-    )
+    try:
+        done = subprocess.run(
+            _command(str(folder)), env=_environment(), capture_output=True, stdin=subprocess.DEVNULL, check=False,
+            timeout=TIME_LIMIT,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise ExportError(TOO_LONG.format(TIME_LIMIT)) from None
     return done.returncode, done.stderr.decode("utf-8", "replace")
 
 
@@ -83,10 +101,12 @@ class _Kept:
             try:
                 process.stdin.write(os.fsencode(folder) + b"\0")
                 process.stdin.flush()
+                if not select.select([process.stdout], [], [], TIME_LIMIT)[0]:
+                    raise ExportError(TOO_LONG.format(TIME_LIMIT))
                 answer = process.stdout.readline()
             except OSError:
                 answer = b""
-            except BaseException:  # Ctrl-C: its answer would be taken for that of the next one
+            except BaseException:  # Ctrl-C, or too long: its answer would be taken for that of the next one
                 self.close()
                 raise
             if answer.strip().removeprefix(b"-").isdigit():
@@ -95,7 +115,7 @@ class _Kept:
         return None
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and the conversion that it may be at."""
         process, self.process = self.process, None
         if process is None or self.owner != os.getpid():
             return
@@ -105,7 +125,10 @@ class _Kept:
                     stream.close()
                 except OSError:
                     continue
-        process.kill()
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            process.kill()
         process.wait()
 
     def _running(self) -> subprocess.Popen[bytes]:
@@ -115,7 +138,7 @@ class _Kept:
             self.close()
             self.process = subprocess.Popen(
                 _command("--serve"), env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
             self.owner, self.environment = os.getpid(), _telling(environment)
         assert self.process is not None

@@ -196,6 +196,8 @@ def chosen(
 ) -> tuple[keras.Model, Converted, str]:
     """Refit the best network of each way, and return the nearest to the whole one that still fits when converted.
 
+    Where none of the nearest way fits any more, the next way's turn comes.
+
     Args:
         routes: The ways, each with the networks that fit, the largest first.
         search: Compares with the bounds.
@@ -208,12 +210,12 @@ def chosen(
     refitted = [(route, route.fitting[0].plan.repair()) for route in routes]
     for route, result in refitted:
         tell(f"  {route.name}: {route.fitting[0].probe}; refitted: {result.after}")
-    best, result = min(refitted, key=lambda pair: pair[1].after.error)
-    for number, candidate in enumerate(best.fitting):
-        result = result if number == 0 else candidate.plan.repair()
-        converted = convert(result.model)
-        if search.judge(candidate.plan, converted.footprint).fits:
-            return result.model, converted, str(result.after)
+    for route, largest in sorted(refitted, key=lambda pair: pair[1].after.error):
+        for number, candidate in enumerate(route.fitting):
+            result = largest if number == 0 else candidate.plan.repair()
+            converted = convert(result.model)
+            if search.judge(candidate.plan, converted.footprint).fits:
+                return result.model, converted, str(result.after)
     raise InputError("Every network that fitted needs more after the refit; give a budget that is some bytes larger.")
 
 
