@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tfprune.errors import InputError
 
-__all__ = ["atomic_path", "check_destination", "existing_file", "write_atomically"]
+__all__ = ["atomic_path", "check_destination", "existing_file", "remove_temporaries", "write_atomically"]
 
 PathLike = str | os.PathLike[str]
 
@@ -78,6 +78,19 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         os.replace(temporary, destination)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder: PathLike, *names: str) -> None:
+    """Remove what `atomic_path` has left in a folder where its process was killed.
+
+    Args:
+        folder: The folder; nothing else may be writing there.
+        names: Names of the files that were to be written, with `*` for any part of them.
+    """
+    for name in names:
+        wanted = Path(name)
+        for left in Path(folder).glob(f".{wanted.stem}-{'[a-z0-9_]' * 8}{wanted.suffix}"):
+            left.unlink(missing_ok=True)
 
 
 def write_atomically(path: PathLike, content: bytes | str) -> None:

@@ -10,6 +10,8 @@ import tfprune
 from tfprune import Distiller
 from tfprune.distillation import AttentionTransfer, Hint, KnowledgeDistillation, Relational, with_answers
 from tfprune.distillation.choices import find_losses
+from tfprune.distillation.lessons import Lesson
+from tfprune.distillation.rows import targets_of
 from tfprune.errors import InputError
 from tfprune.surgery import kept_channels
 
@@ -390,6 +392,32 @@ def test_answers_belong_to_samples_in_any_order(data, tmp_path):
     assert len(np.load(path)["keys"]) == 96
     with_answers(network(6), x[:10], path)  # another teacher: nothing of the old one is used
     assert len(np.load(path)["keys"]) == 10
+
+
+def test_answers_of_equal_weights_with_another_end_are_others(data, tmp_path):
+    x, _ = data
+    path, teacher = tmp_path / "answers.npz", network(6)
+    with_answers(teacher, x[:10], path)
+    again = keras.models.clone_model(teacher, clone_function=renamed)
+    again.set_weights(teacher.get_weights())
+    with_answers(again, x[:20], path)
+    assert len(np.load(path)["keys"]) == 20  # the same network by other names: asked about the new ones only
+    other = keras.Sequential([again, keras.layers.Lambda(keras.ops.tanh)])
+    with_answers(other, x[:5], path)
+    assert len(np.load(path)["keys"]) == 5
+
+
+def renamed(layer):
+    return type(layer).from_config({**layer.get_config(), "name": f"{layer.name}_copy"})
+
+
+def test_labels_of_positions_are_not_taken_for_one_hot_ones():
+    values = np.zeros((2, 3, 3), "float32")  # as many positions as classes
+    numbers = np.array([[0, 1, 2], [2, 2, 0]])
+    right = np.asarray(targets_of(Lesson(keras.ops.convert_to_tensor(numbers), None), 0, values))
+    np.testing.assert_array_equal(right, np.eye(3)[numbers.reshape(-1)])
+    one_hot = keras.ops.convert_to_tensor(np.eye(3)[numbers])
+    np.testing.assert_array_equal(np.asarray(targets_of(Lesson(one_hot, None), 0, values)), right)
 
 
 def test_samples_that_change_are_refused(data, tmp_path):

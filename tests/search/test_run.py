@@ -20,6 +20,8 @@ from tfprune.cost import Budget, CostModel
 from tfprune.errors import InputError
 from tfprune.graph import trace
 from tfprune.search import run
+from tfprune.search.folder import open_journal
+from tfprune.search.journal import Trial
 
 QUICK = {"levels": 3, "trials": 40, "climb": (3, 2), "verbose": 0, "choose_from": ("channels",)}
 
@@ -71,10 +73,49 @@ def test_it_goes_on_where_it_was_stopped(trained, tmp_path, monkeypatch):
     assert len(made) == 3 + 2  # two were known
     monkeypatch.setattr(Maker, "make", make)
     once = run(model, x, Budget(macs=0.5), **QUICK)
-    assert once.best == found.best or once.best.metrics == found.best.metrics
+    assert once.best.point == found.best.point
+    assert once.best.metrics == found.best.metrics
+    for own, other in zip(once.model.get_weights(), found.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, other)
     with pytest.raises(InputError, match="belongs to another search"):
         run(model, x, Budget(macs=0.4), **options)
     run(model, x, Budget(macs=0.4), overwrite=True, **options)
+
+
+@pytest.mark.parametrize("left", ["", '{"mark"', '{"mark": "0123'])
+def test_a_journal_that_was_cut_off_in_its_first_line_is_begun_anew(left, tmp_path):
+    (tmp_path / "trials.jsonl").write_text(left)
+    (tmp_path / ".trials-abcd_123.jsonl").write_text("{")
+    (tmp_path / ".best-abcd_123.keras").write_text("cut o")
+    journal = open_journal(tmp_path, "0123456789", 1, overwrite=False)
+    journal.add(Trial("estimate", (1,), {"error": 0.5}))
+    assert open_journal(tmp_path, "0123456789", 1, overwrite=False).trials == journal.trials
+    assert [path.name for path in tmp_path.iterdir()] == ["trials.jsonl"]
+
+
+def test_other_settings_or_labels_are_another_search(trained, tmp_path):
+    model, (x, y) = trained
+    given = {**QUICK, "rungs": ("estimate",), "climb": (), "val": (x[:64], y[:64]), "train": (x, y)}
+    run(model, x, Budget(macs=0.5), folder=tmp_path / "out", **given)
+    run(model, x, Budget(macs=0.5), folder=tmp_path / "out", **given)
+    other = {
+        "levels": 4, "round_to": 2, "min_channels": {"stem": 3}, "epochs": 2, "val": (x[:64], 3 - y[:64]),
+        "train": (x, 3 - y),
+    }  # fmt: skip
+    for name, value in other.items():
+        with pytest.raises(InputError, match="belongs to another search"):
+            run(model, x, Budget(macs=0.5), folder=tmp_path / "out", **{**given, name: value})
+
+
+def test_a_trained_network_whose_file_is_lost_is_trained_again(trained, monkeypatch):
+    model, (x, y) = trained
+    options = {**QUICK, "rungs": ("estimate", "tune"), "climb": (1,), "train": (x, y), "val": (x[:64], y[:64])}
+    kept = run(model, x, Budget(macs=0.5), **options)
+    monkeypatch.setattr(sys.modules["tfprune.search.run"], "saved_model", lambda *_: None)
+    lost = run(model, x, Budget(macs=0.5), **options)
+    assert lost.best.metrics == kept.best.metrics
+    for own, other in zip(lost.model.get_weights(), kept.model.get_weights(), strict=True):
+        np.testing.assert_allclose(own, other, atol=1e-6)
 
 
 def test_a_plan_that_fails_does_not_stop_it(trained, monkeypatch):

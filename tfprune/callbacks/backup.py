@@ -78,6 +78,8 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):  # type: ignore[misc]
                 whole.unlink(missing_ok=True)
 
     def _load_model(self) -> None:
+        for left in Path(self.backup_dir).glob(".latest.weights-*"):  # of a process that was killed while it wrote
+            left.unlink(missing_ok=True)
         if not Path(self._weights_path).is_file():
             return
         super()._load_model()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tfprune.backend import need_tensorflow
 from tfprune.console import track
+from tfprune.distillation.fingerprint import fingerprint
 from tfprune.distillation.lessons import ANSWERS, TARGETS
 from tfprune.errors import InputError
 from tfprune.files import atomic_path
@@ -175,12 +176,3 @@ def keys_of(x: Any) -> Iterator[bytes]:
         for one in flat:
             digest.update(one[row].tobytes())
         yield digest.digest()
-
-
-def fingerprint(model: keras.Model) -> str:
-    """Return what tells a model's weights from others."""
-    digest = hashlib.blake2b(digest_size=16)
-    for weight in model.weights:
-        values = np.asarray(weight.numpy())
-        digest.update(f"{values.shape}{values.dtype}".encode() + np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()

@@ -210,7 +210,7 @@ class Distiller(keras.Model):  # type: ignore[misc]
             )
             weights = weights_of(sample_weight, number, rows_of(own), own)
             for loss in self.losses_given.of_output(names[number], kind):
-                targets = targets_of(lesson, number, student) if loss.needs_targets else None
+                targets = targets_of(lesson, number, own) if loss.needs_targets else None
                 total = total + loss.weight * loss(teacher, student, weights, targets)
         return total
 

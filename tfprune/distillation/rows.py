@@ -6,7 +6,6 @@ from typing import Any
 
 from keras import ops, tree
 
-from tfprune.distillation.answers import Answer
 from tfprune.distillation.lessons import Lesson
 from tfprune.errors import InputError
 
@@ -43,8 +42,15 @@ def weights_of(sample_weight: Any, number: int, rows: Any, values: Any = None) -
     return ops.reshape(found, (-1,))
 
 
-def targets_of(lesson: Lesson, number: int, answer: Answer) -> Any:
+def targets_of(lesson: Lesson, number: int, values: Any) -> Any:
     """Return what is right, one-hot, float32 (rows, units).
+
+    Labels of as many axes as the output are one-hot already; with one less, or one of size 1, they number classes.
+
+    Args:
+        lesson: What goes with the batch.
+        number: Which output this is.
+        values: The output, (samples, positions..., units).
 
     Raises:
         InputError: If nobody knows.
@@ -52,8 +58,8 @@ def targets_of(lesson: Lesson, number: int, answer: Answer) -> Any:
     flat = [] if lesson.targets is None else tree.flatten(lesson.targets)
     if number >= len(flat):
         raise InputError("This loss needs labels; give fit both x and y, or use 'dist' or 'kd'.")
-    units = answer.values.shape[-1]
+    units = values.shape[-1]
     targets = flat[number]
-    if targets.shape[-1] == units and units > 1 and len(targets.shape) > 1:
+    if targets.shape[-1] == units and units > 1 and len(targets.shape) == len(values.shape):
         return ops.reshape(ops.cast(targets, "float32"), (-1, units))
     return ops.one_hot(ops.reshape(ops.cast(targets, "int32"), (-1,)), units, dtype="float32")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ import keras
 from rich.table import Table
 
 from tfprune.console import console
-from tfprune.distillation.cache import fingerprint
+from tfprune.distillation.fingerprint import compiled_as, fingerprint
 from tfprune.distillation.teacher import snapshot
 from tfprune.errors import InputError
-from tfprune.files import atomic_path, write_atomically
+from tfprune.files import atomic_path, remove_temporaries, write_atomically
 from tfprune.recipe.card import card_of, rows_of
 from tfprune.recipe.epochs import EpochLog
 from tfprune.recipe.named import find_recipe
@@ -36,6 +37,8 @@ OWN = (
     "recipe.yaml", "card.md", "log.txt", "model.keras", "gates.npz", "dense_float32.tflite", "model_micro.tflite",
     "model_micro.h", "model_micro.cc", "report.html", "report.json",
 )  # fmt: skip
+WRITTEN = (STATE, *OWN, "model_*.tflite", "stage_*.keras")
+STAGE_FILE = re.compile(r"stage_\d+_.+\.keras")
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def compress(
         floor=chosen.floor, tell=tell, verbose=verbose,
     )  # fmt: skip
     mark = mark_of(chosen, model)
-    state = open_folder(folder, mark, overwrite=overwrite)
+    state = open_folder(folder, mark, stage_files(chosen), overwrite=overwrite)
     if state["whole"] is None:
         state["whole"] = work.measure(whole_model)
     name, value, _ = work.score(state["whole"])
@@ -149,7 +152,7 @@ def compress(
         ]  # fmt: skip
         stage.run(work)
         measured = work.measure()
-        file = f"stage_{number + 1}_{stage.method}.keras"
+        file = stage_files(chosen)[number]
         save(work.model, folder / file)
         state["done"].append(
             {
@@ -201,11 +204,23 @@ def told(work: Work, measured: Measured, whole: Measured) -> str:
 
 def mark_of(recipe: Recipe, model: keras.Model) -> str:
     """Return what tells this recipe on this model from others."""
-    return hashlib.blake2b(f"{recipe.to_yaml()}{fingerprint(model)}".encode(), digest_size=16).hexdigest()
+    told = f"{recipe.to_yaml()}{fingerprint(model)}{compiled_as(model)}"
+    return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
 
 
-def open_folder(folder: Path, mark: str, *, overwrite: bool) -> dict[str, Any]:
+def stage_files(recipe: Recipe) -> list[str]:
+    """Return the name of each stage's file."""
+    return [f"stage_{number}_{stage.method}.keras" for number, stage in enumerate(recipe.steps, 1)]
+
+
+def open_folder(folder: Path, mark: str, files: Sequence[str], *, overwrite: bool) -> dict[str, Any]:
     """Return what is known of a folder's stages; make the folder if there is none.
+
+    Args:
+        folder: The folder.
+        mark: What tells this work from others.
+        files: The name of each stage's file; one that is missing is made again, and those after it.
+        overwrite: Whether what others have left there is removed.
 
     Raises:
         InputError: If it holds another recipe's work, or something that is not ours.
@@ -215,28 +230,43 @@ def open_folder(folder: Path, mark: str, *, overwrite: bool) -> dict[str, Any]:
         raise InputError(f"{folder} is a file; give a folder.")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / STATE
+    remove_temporaries(folder, *WRITTEN)
     if not path.exists():
-        if any(folder.iterdir()) and not overwrite and not (folder / "backup").exists():
+        if any(folder.iterdir()) and not overwrite:
             raise InputError(f"{folder} is not empty; give another folder, or allow overwriting (overwrite=True).")
+        shutil.rmtree(folder / "backup", ignore_errors=True)
         write_state(folder, fresh)
         return fresh
     try:
         state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        same = state["mark"] == mark and all((folder / entry["file"]).exists() for entry in state["done"])
+        named = [entry["file"] for entry in state["done"]]
+        same = state["mark"] == mark and named == list(files[: len(named)])
     except (ValueError, KeyError, TypeError):
-        state, same = {"done": []}, False
+        same = False
     if same:
-        return fresh | state
+        return without_lost(folder, fresh | state)
     if not overwrite:
         raise InputError(
             f"{folder} holds the work of another recipe or model; give another folder, or allow overwriting "
             "(overwrite=True)."
         )
-    for name in [*OWN, *(entry["file"] for entry in state.get("done", []))]:
+    stages = [path.name for path in folder.iterdir() if STAGE_FILE.fullmatch(path.name)]
+    for name in (*OWN, *stages):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "backup", ignore_errors=True)
     write_state(folder, fresh)
     return fresh
+
+
+def without_lost(folder: Path, state: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known up to the first stage whose file is not there any more; that stage begins anew."""
+    there = [(folder / entry["file"]).is_file() for entry in state["done"]]
+    if all(there):
+        return state
+    kept = there.index(False)
+    shutil.rmtree(folder / "backup", ignore_errors=True)
+    epochs = [one for one in state["epochs"] if one["stage"] < kept]
+    return {**state, "done": state["done"][:kept], "epochs": epochs}
 
 
 def write_state(folder: Path, state: Mapping[str, Any]) -> None:
@@ -258,8 +288,19 @@ def save(model: keras.Model, path: Path) -> None:
 
 
 def load(folder: Path, entry: Mapping[str, Any]) -> keras.Model:
-    """Return the model of a stage."""
-    return keras.models.load_model(folder / entry["file"])
+    """Return the model of a stage.
+
+    Raises:
+        InputError: If its file is damaged.
+    """
+    path = folder / entry["file"]
+    try:
+        return keras.models.load_model(path, safe_mode=True)
+    except Exception as error:  # whatever a damaged file makes Keras raise
+        raise InputError(
+            f"{path} can't be loaded ({str(error).strip()[:200]}); if it is damaged, delete it, and the same call "
+            "makes it again."
+        ) from error
 
 
 def last_above(folder: Path, state: Mapping[str, Any]) -> keras.Model | None:

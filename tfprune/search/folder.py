@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from keras import tree
 
-from tfprune.distillation.cache import fingerprint
+from tfprune.distillation.fingerprint import compiled_as, fingerprint
 from tfprune.errors import InputError
-from tfprune.files import atomic_path, write_atomically
+from tfprune.files import atomic_path, remove_temporaries, write_atomically
 from tfprune.refit import Unlabelled
 from tfprune.report.folders import write_report
 from tfprune.report.searched import of_search
@@ -25,13 +27,14 @@ from tfprune.search.result import Searched
 __all__ = ["mark_of", "open_journal", "saved_model", "write_result"]
 
 JOURNAL = "trials.jsonl"
+WRITTEN = (JOURNAL, "best.keras", "front.json", "report.html", "report.json")
 
 
 def saved_model(models: Path, trial: Trial) -> keras.Model | None:
     """Return the network that a trial has made, if it is there."""
     path = models / file_of(trial.rung, trial.point)
     try:
-        return keras.models.load_model(path) if path.exists() else None
+        return keras.models.load_model(path, safe_mode=True) if path.exists() else None
     except Exception:  # a damaged file; the network is made anew
         return None
 
@@ -69,6 +72,8 @@ def open_journal(place: Path | None, mark: str, choices: int, *, overwrite: bool
         raise InputError(f"{place} is a file; give a folder.")
     place.mkdir(parents=True, exist_ok=True)
     path = place / JOURNAL
+    remove_temporaries(place, *WRITTEN)
+    remove_temporaries(place / "models", "*.keras")
     if not path.exists() and any(place.iterdir()) and not overwrite:
         raise InputError(f"{place} is not empty; give another folder, or allow overwriting (overwrite=True).")
     try:
@@ -82,12 +87,40 @@ def open_journal(place: Path | None, mark: str, choices: int, *, overwrite: bool
         return Journal(path, mark, choices)
 
 
-def mark_of(model: keras.Model, given: Unlabelled, plans: Plans, settings: list[Any]) -> str:
-    """Return what tells this search from others: the network, the samples, the choices and the settings."""
+def mark_of(model: keras.Model, given: Unlabelled, plans: Plans, settings: Mapping[str, Any], *labelled: Any) -> str:
+    """Return what tells this search from others.
+
+    Args:
+        model: The network.
+        given: The samples.
+        plans: The choices.
+        settings: Everything else that was asked for.
+        labelled: Data with labels; of what is not arrays, only the kind counts.
+    """
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(fingerprint(model).encode())
-    for array in given.samples:
-        digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(f"{fingerprint(model)}{compiled_as(model)}".encode())
+    for part in (*given.samples, *tree.flatten(labelled)):
+        array = np.asarray(part) if hasattr(part, "shape") and hasattr(part, "dtype") else None
+        told = f"{type(part).__qualname__}{getattr(array, 'shape', '')}{getattr(array, 'dtype', '')}"
+        digest.update(told.encode() + (b"" if array is None else np.ascontiguousarray(array).tobytes()))
     digest.update(json.dumps([plans.space.names, plans.space.sizes]).encode())
-    digest.update(json.dumps(settings, default=str, sort_keys=True).encode())
+    digest.update(json.dumps(plain(settings), sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """Return a setting in plain values that are the same in every process."""
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {str(plain(key)): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, keras.Layer):
+        return value.name
+    if isinstance(value, type):
+        return value.__qualname__
+    config = plain(value.get_config()) if hasattr(value, "get_config") else ""
+    return [type(value).__qualname__, config]

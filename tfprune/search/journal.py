@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from tfprune.errors import InputError
+from tfprune.files import write_atomically
 from tfprune.search.rungs import Metrics
 from tfprune.strategies.space import Point
 
 __all__ = ["Journal", "Trial"]
+
+HEAD = b'{"mark": "'
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,10 @@ class Journal:
         self.damaged = 0
         if path is None:
             return
-        if not path.exists():
-            self._append({"mark": mark})
+        content = path.read_bytes() if path.exists() else b""
+        if b"\n" not in content and HEAD.startswith(content[: len(HEAD)]):  # nothing yet, or cut off where it began
+            write_atomically(path, json.dumps({"mark": mark}) + "\n")
             return
-        content = path.read_bytes()
         lines = content.decode("utf-8", errors="replace").splitlines()
         head = parsed(lines[0]) if lines else None
         if not isinstance(head, dict) or head.get("mark") != mark:

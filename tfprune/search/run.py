@@ -134,7 +134,7 @@ def run(
     if "tune" in rungs and (val is None or train is None):
         raise InputError("The rung 'tune' trains; give train= and val=, with labels.")
     place = None if folder is None else Path(folder)
-    mark = mark_of(model, given, plans, [*settings, rule.get_config(), type(rule).__name__, epochs, seed])
+    mark = mark_of(model, given, plans, {**settings, **how, "strategy": rule, "epochs": epochs}, val, train)
     journal = open_journal(place, mark, len(plans.choices), overwrite=overwrite)
     space = plans.space
     climbs = zip(climb, rungs[1:], strict=False)
@@ -190,14 +190,16 @@ def finish(
     front = tuple(fitting[n] for n in front_of([look.values(trial) for trial in fitting]))
     best = min(fitting, key=look.values)
     correlations = {f"{below} -> {rung}": foretold(look, below, rung) for below, rung in itertools.pairwise(rungs)}
-    model = saved_model(models, best) or evaluator.maker.make(look.plans.plan(best.point))
+    model = saved_model(models, best) or evaluator.network(best.rung, look.plans.plan(best.point))
     return Searched(
         model, best, front, tuple(everything), whole, look.objectives, correlations, look.plans, call, place
     )  # fmt: skip
 
 
-def check(budget: Any, objectives: Any, trials: Any, rungs: Any, climb: Any, workers: Any, epochs: Any) -> list[Any]:
-    """Check what can be checked without the model; return what tells one search from another.
+def check(
+    budget: Any, objectives: Any, trials: Any, rungs: Any, climb: Any, workers: Any, epochs: Any
+) -> dict[str, Any]:
+    """Check what can be checked without the model; return what tells one search from another, by name.
 
     Raises:
         InputError: If one of them is not one of the allowed values.
@@ -222,4 +224,4 @@ def check(budget: Any, objectives: Any, trials: Any, rungs: Any, climb: Any, wor
     for name, values in (("trials", [trials]), ("climb", climb), ("workers", [workers]), ("epochs", [epochs])):
         if not all(is_integer(value) and value >= 1 for value in values):
             raise InputError(f"{name} is {values!r}; give ints from 1.")
-    return [str(budget), list(objectives), trials, list(rungs), list(climb)]
+    return {"budget": str(budget), "objectives": objectives, "trials": trials, "rungs": rungs, "climb": climb}

@@ -26,7 +26,6 @@ __all__ = ["OBJECTIVES", "RUNGS", "Evaluator", "Metrics"]
 
 RUNGS = ("estimate", "refit", "tune")
 OBJECTIVES = ("error", "latency", "macs", "params", "bytes", "memory")
-OBJECTIVES = ("error", "latency", "macs", "params", "bytes", "memory")
 
 Metrics = dict[str, float]
 
@@ -83,9 +82,7 @@ class Evaluator:
             rung: `"refit"` or `"tune"`.
             plan: The plan.
         """
-        model = self.maker.make(plan)
-        if rung == "tune":
-            model = self._tuned(model)
+        model = self.network(rung, plan)
         precision = plan.precision
         cost = CostModel(trace(model)).whole
         quantised = WIDTHS["int8"] if precision == "int8" else 1.0
@@ -96,6 +93,11 @@ class Evaluator:
         if self._timed:
             found["latency"] = self.maker.latency(model, precision)
         return {**self._judged(model, precision), **found}, model
+
+    def network(self, rung: str, plan: Plan) -> keras.Model:
+        """Return the network of a plan as it is on a rung: repaired, and on `"tune"` trained."""
+        model = self.maker.make(plan)
+        return self._tuned(model) if rung == "tune" else model
 
     def _judged(self, model: keras.Model, precision: str) -> Metrics:
         exact = precision == "float32"
