@@ -112,7 +112,7 @@ ENTRIES = (
         "quantize_aware", "Training for int8 and 4-bit files", "quantize_aware.py", "Two small networks, 5,000 images.",
     ),
     Entry(
-        "criteria", "How well criteria rank what removal does", "criteria.py --data-dir …",
+        "criteria", "How well criteria rank what removal does: rank correlations", "criteria.py --data-dir …",
         "Channels are removed one at a time; how they go together is not in it.",
     ),
     Entry("refit_cost", "Seconds and memory of a refit", "refit_cost.py --data-dir …", "One core."),

@@ -19,7 +19,8 @@ def step_time() -> str:
         noise = ", ".join(f"{one(times[library], frequency=None)['step_ratio']:.2f}" for library in times)
         for number, frequency in enumerate((100, 10, 1)):
             ratios = [f"{one(times[library], frequency=frequency)['step_ratio']:.2f}" for library in times]
-            rows.append([f"{name} weights", f"{frequency} steps", *ratios, "" if number else noise])
+            how_often = "step" if frequency == 1 else f"{frequency} steps"
+            rows.append([f"{name} weights", how_often, *ratios, "" if number else noise])
     table = markdown(["network", "masks updated every", "tfprune", "TFMOT", "plain against plain: the noise"], rows)
     first = {
         library: [network["first_step"]["first_step_ratio"] for network in networks[library].values()]
