@@ -66,10 +66,10 @@ def table(kind: str, heading: str) -> str:
 @figures
 def teachers() -> str:
     whole = result("programmable_training")["dense"]
-    dense = " and ".join(f"{NETWORKS[network]} {whole[network]:.2f} %" for network in NETWORKS)
+    dense = " and ".join(f"{whole[network]:.2f} % ({title})" for network, title in NETWORKS.items())
     return (
         f"Networks cut without labels (`prune_filters(…, data=…)`), then trained for {lengths()} on a few thousand "
-        f"images; the original networks have {dense}; mean of three seeds ± standard deviation "
+        f"images; the originals reach {dense}; mean of three seeds ± standard deviation "
         "(`python benchmarks/programmable_training.py --data-dir …`):\n\n" + table("teacher", "trained by")
     )
 
