@@ -1,8 +1,9 @@
 """Work that is killed at any moment: what it leaves is whole or absent, and the same call ends as if nothing had been.
 
 A process with TensorFlow loaded forks for each run, so that a run takes seconds. Each is killed (SIGKILL) at a moment
-drawn by chance, or just before its n-th change of the file system, or meets a full disk from some byte on; then its
-files are looked at, and the same work is begun again in the same folder, until it ends.
+drawn by chance, or just before its n-th change of the file system; or that change fails, as on a full disk; or files
+can't grow beyond some size; then its files are looked at, and the same work is begun again in the same folder, until it
+ends. Of a search with workers, a worker is killed, too, which the search has to make up for by itself.
 
     python tests/attacks/kills.py --count 200 --log counts.json       # each kind of work, killed 200 times
 """
@@ -10,18 +11,13 @@ files are looked at, and the same work is begun again in the same folder, until 
 from __future__ import annotations
 
 import argparse
-import errno
 import hashlib
 import json
-import os
 import random
-import resource
 import shutil
-import signal
 import sys
 import tempfile
 import time
-import traceback
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -30,10 +26,10 @@ from typing import Any
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
-LONGEST = 180.0
-"""Seconds after which a run is hung."""
-PROTECTED = ("replace", "rename", "fsync", "mkdir", "unlink", "remove", "rmdir", "link")
-"""What changes the file system, of the module os."""
+from attacks.faults import run  # noqa: E402
+
+TIMES = ("seconds", "date", "at", "began", "elapsed")
+"""What differs from run to run in what is told of it."""
 
 Job = Callable[[Path], Any]
 JOBS: dict[str, Job] = {}
@@ -81,21 +77,28 @@ def fit(folder: Path) -> Any:
 
 @job
 def compress(folder: Path) -> Any:
-    """Run a recipe of several stages."""
+    """Run a recipe of several stages, on batches in an order that does not begin anew where it goes on.
+
+    Of the history of epochs, one is lost where the kill comes between the backup after it and its note.
+    """
+    import tensorflow as tf
+
     import tfprune
 
     model, x, y = trained()
+    train = tf.data.Dataset.from_tensor_slices((x, y)).batch(10)
     recipe = tfprune.recipe.Recipe(
         [
             {"method": "prune", "granularity": "filter", "amount": 0.5, "epochs": 2},
             {"method": "shrink"},
             {"method": "fine_tune", "epochs": 2},
-            {"method": "export", "quantize": "float16"},
+            {"method": "export", "precision": "float16", "benchmark": False},
         ]
     )
-    result = tfprune.compress(model, (x, y), (x, y), recipe, folder / "out", verbose=0)
+    result = tfprune.compress(model, train, (x, y), recipe, folder / "out", verbose=0)
     state = json.loads((folder / "out" / "metrics.json").read_text(encoding="utf-8"))
-    return [digest(result.model), sorted(path.name for path in (folder / "out").iterdir()), timeless(state)]
+    del state["epochs"]
+    return [digest(result.model), names_in(folder / "out"), timeless(state)]
 
 
 @job
@@ -112,6 +115,12 @@ def search(folder: Path) -> Any:
 
 
 @job
+def search_worker(folder: Path) -> Any:
+    """The same search, of which workers are killed."""
+    return search(folder)
+
+
+@job
 def export(folder: Path) -> Any:
     """Write a `.tflite` file, over an older one."""
     import tfprune
@@ -119,12 +128,12 @@ def export(folder: Path) -> Any:
     model, x, _ = trained()
     path = folder / "small.tflite"
     tfprune.to_tflite(model, path, quantize="int8", representative_data=x, overwrite=True)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return sha(path)
 
 
 @job
 def report(folder: Path) -> Any:
-    """Write a page about what pruning did."""
+    """Write a page about what pruning did, in three forms."""
     import tfprune
 
     model, x, y = trained()
@@ -132,14 +141,61 @@ def report(folder: Path) -> Any:
     made = tfprune.report.make(model, small, val=(x, y))
     for name in ("page.html", "page.json", "page.md"):
         made.save(folder / name, overwrite=True)
+    facts = timeless(json.loads((folder / "page.json").read_text(encoding="utf-8")))
+    again = tfprune.report.Report.load(folder / "page.json")
+    forms = (again.to_html() == (folder / "page.html").read_text(encoding="utf-8"), sha(folder / "page.md"))
+    return [hashlib.sha256(json.dumps(facts).encode()).hexdigest(), *forms, names_in(folder)]
+
+
+BEFORE: dict[str, Job] = {}
+"""What is there before the work begins, and is replaced by it: the old or the new, never anything else."""
+
+
+def older(folder: Path) -> None:
+    """Write the file that an export replaces."""
+    import tfprune
+
+    tfprune.to_tflite(trained()[0], folder / "small.tflite")
+
+
+BEFORE["export"] = older
+
+SINGLE = ("export", "report")
+"""Work that writes single files into a folder of the user's, where what a killed process has begun stays: whoever
+begins again can't know whose it is."""
+
+
+def sha(path: Path) -> str:
+    """Return what tells a file from others."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the files of a folder that are no temporaries."""
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def temporaries(folder: Path) -> list[str]:
+    """Return what was begun in a folder and never finished."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob(".*"))
 
 
 def timeless(state: Any) -> Any:
     """Return what was measured without what differs from run to run."""
     if isinstance(state, dict):
-        return {key: timeless(value) for key, value in state.items() if key not in ("seconds", "date", "at", "began")}
+        return {key: timeless(value) for key, value in state.items() if key not in TIMES}
     return [timeless(value) for value in state] if isinstance(state, list) else state
+
+
+def difference(found: Any, wanted: Any) -> str:
+    """Return where what came out is not what was wanted."""
+    if type(found) is type(wanted) and found != wanted:
+        if isinstance(found, dict) and list(found) == list(wanted):
+            return next(f", {key}{difference(found[key], wanted[key])}" for key in found if found[key] != wanted[key])
+        if isinstance(found, list) and len(found) == len(wanted):
+            pairs = enumerate(zip(found, wanted, strict=True))
+            return "".join(f", {number}{difference(*pair)}" for number, pair in pairs if pair[0] != pair[1])
+    return f": {str(found)[:1500]}, wanted {str(wanted)[:1000]}"
 
 
 def damaged(folder: Path) -> list[str]:
@@ -163,7 +219,11 @@ def wrong_with(path: Path) -> str:
             with zipfile.ZipFile(path) as archive:
                 return str(archive.testzip() or "")
         elif path.suffix == ".tflite":
-            return "" if content[4:8] == b"TFL3" and len(content) > 500 else "no .tflite file"
+            from tfprune.benchmark.flatbuffer import read_model
+
+            model = read_model(content)
+            needed = [one.buffer for one in model.subgraphs[0].tensors]
+            return "" if model.subgraphs[0].operators and max(needed) < len(model.buffers) else "not all of a network"
         elif path.suffix == ".html":
             return "" if content.rstrip().endswith(b"</html>") else "cut off"
         elif path.suffix == ".h5":
@@ -178,147 +238,149 @@ def wrong_with(path: Path) -> str:
     return ""
 
 
-def run(work: Job, folder: Path, *, until: float | None = None, change: int | None = None, full: int | None = None,
-        counted: bool = False) -> tuple[str, Any]:  # fmt: skip
-    """Do work in a forked process; return how it ended, and what came out.
-
-    Args:
-        work: The work.
-        folder: Where.
-        until: Seconds after which it is killed.
-        change: It is killed before its change of the file system with this number.
-        full: No file may grow beyond so many bytes.
-        counted: Whether what comes out is the number of its changes.
-    """
-    answer = folder.with_suffix(".answer")
-    answer.unlink(missing_ok=True)
-    begin = time.monotonic()
-    child = os.fork()
-    if child == 0:
-        perform(work, folder, answer, change, full, counted=counted)
-    while True:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        passed = time.monotonic() - begin
-        if ended:
-            break
-        if (until is not None and passed > until) or passed > LONGEST:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return ("hung" if passed > LONGEST else "killed"), None
-        time.sleep(0.002)
-    code = os.waitstatus_to_exitcode(status)
-    if code == -signal.SIGKILL:
-        return "killed", None
-    told = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else [f"exit code {code}", None]
-    return str(told[0]), told[1]
-
-
-def perform(work: Job, folder: Path, answer: Path, change: int | None, full: int | None, *, counted: bool) -> None:
-    """Do work in this process, which ends with it."""
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    quiet = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(quiet, number)
-    count = [0]
-    if change is not None or counted:
-        for name in PROTECTED:
-            setattr(os, name, noticed(getattr(os, name), count, change))
-    if full is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
-    from tfprune.errors import TfpruneError
-
-    try:
-        told = ["done", work(folder)]
-    except (TfpruneError, OSError) as error:
-        kind = "refused" if isinstance(error, TfpruneError) or error.errno in (errno.EFBIG, errno.ENOSPC) else "raised"
-        told = [kind, f"{type(error).__name__}: {error}"]
-    except BaseException as error:
-        told = ["raised", f"{type(error).__name__}: {error}\n{traceback.format_exc()[-1500:]}"]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    answer.write_text(json.dumps([told[0], count[0] if counted and told[0] == "done" else told[1]]), encoding="utf-8")
-    os._exit(0)
-
-
-def noticed(function: Any, count: list[int], change: int | None) -> Any:
-    """Return a function of the module os that counts, and kills before the change with a number."""
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        count[0] += 1
-        if change is not None and count[0] == change:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args, **kwargs)
-
-    return call
-
-
-def attack(name: str, count: int, seed: int = 0, tell: Any = print) -> dict[str, Any]:
-    """Interrupt a kind of work so many times; return the counts, and what went wrong.
+class Attack:
+    """One kind of work that is interrupted over and over.
 
     Args:
         name: The work.
-        count: How many kills at moments drawn by chance; besides, one before each change of the file system and a
-            tenth as many full disks.
+        place: A folder for its folders, one for each case.
+        seed: What moments are drawn from.
+        tell: Called with what went wrong.
+    """
+
+    def __init__(self, name: str, place: Path, seed: int = 0, tell: Any = print) -> None:
+        self.name, self.work, self.draw = name, JOBS[name], random.Random(seed)
+        self.counts = dict.fromkeys(("killed", "killed before a change", "change failed", "full disk"), 0)
+        self.counts |= {"begun again": 0, "ended before": 0}
+        self.wrong: list[dict[str, Any]] = []
+        self._place, self._tell, self._cases = place, tell, 0
+        self._before = place / "before"
+        self._before.mkdir()
+        if name in BEFORE:
+            how, said = run(BEFORE[name], self._before)
+            assert how == "done", said
+        begin = time.monotonic()
+        folder = self.fresh()
+        how, self.wanted = run(self.work, folder)
+        self.seconds = time.monotonic() - begin
+        assert how == "done", self.wanted
+        self._whole = {path.name: {sha(path), sha(folder / path.name)} for path in self._before.iterdir()}
+        shutil.rmtree(folder)
+        folder = self.fresh()
+        how, (found, self.changes) = run(self.work, folder, counted=True)
+        if (how, found) != ("done", self.wanted):
+            self.complain(f"two runs that nothing interrupts differ{difference(found, self.wanted)}", "uninterrupted")
+        self.clean(folder, "uninterrupted")
+
+    def fresh(self) -> Path:
+        """Return a folder of its own for a case, with what is there before."""
+        self._cases += 1
+        folder = self._place / f"case_{self._cases}"
+        shutil.copytree(self._before, folder)
+        return folder
+
+    def complain(self, what: str, case: Any) -> None:
+        """Note that something went wrong."""
+        self.wrong.append({"work": self.name, "case": case, "wrong": what})
+        self._tell(self.wrong[-1])
+
+    def clean(self, folder: Path, case: Any) -> None:
+        """Look for what was left half done, once the work is; then remove the folder."""
+        left = [] if self.name in SINGLE else temporaries(folder)
+        if left:
+            self.complain(f"left behind: {left[:5]}", case)
+        shutil.rmtree(folder)
+        folder.with_suffix(".answer").unlink(missing_ok=True)
+
+    def again(self, folder: Path, case: Any) -> None:
+        """Begin the work again, without anything in its way, and compare."""
+        for what in damaged(folder):
+            self.complain(f"not whole: {what}", case)
+        for name, whole in self._whole.items():
+            if sha(folder / name) not in whole:
+                self.complain(f"neither the old nor the new: {name}", case)
+        self.counts["begun again"] += 1
+        how, found = run(self.work, folder)
+        if (how, found) != ("done", self.wanted):
+            self.complain(f"then it {how}{difference(found, self.wanted)}", case)
+        self.clean(folder, case)
+
+    def at_any_moment(self, count: int) -> None:
+        """Kill the work so many times, at moments drawn by chance."""
+        while self.counts["killed"] < count:
+            folder, moment = self.fresh(), self.draw.uniform(0.0, self.seconds)
+            how = run(self.work, folder, until=moment)[0]
+            self.counts["killed" if how == "killed" else "ended before"] += 1
+            while how == "killed" and self.draw.random() < 0.3:  # killed again, while it makes up for it
+                how = run(self.work, folder, until=self.draw.uniform(0.0, self.seconds))[0]
+                self.counts["killed"] += how == "killed"
+            self.again(folder, {"seconds": moment})
+
+    def workers(self, count: int) -> None:
+        """Kill so many workers of the work, which ends all the same."""
+        while self.counts["killed"] < count:
+            folder, moment = self.fresh(), self.draw.uniform(0.0, self.seconds)
+            how, found = run(self.work, folder, until=moment, worker=self.draw)
+            self.counts["killed" if how == "done without a worker" else "ended before"] += 1
+            if how not in ("done", "done without a worker") or found != self.wanted:
+                self.complain(f"it {how}{difference(found, self.wanted)}", {"seconds": moment})
+            self.clean(folder, {"seconds": moment})
+
+    def at_changes(self, count: int) -> None:
+        """Stop the work before changes of the file system, all of them or so many: killed, and with a full disk."""
+        numbers = range(1, self.changes + 1)
+        for number in numbers if self.changes <= count else sorted(self.draw.sample(numbers, count)):
+            folder = self.fresh()
+            self.counts["killed before a change"] += run(self.work, folder, change=number)[0] == "killed"
+            self.again(folder, {"change": number})
+            folder = self.fresh()
+            how, said = run(self.work, folder, no_room=number)
+            self.counts["change failed"] += 1
+            if how not in ("done", "refused"):
+                self.complain(f"without room it {how}: {said}", {"no room": number})
+            self.again(folder, {"no room": number})
+
+    def full_disks(self, count: int) -> None:
+        """Let no file grow beyond sizes drawn by chance."""
+        for _ in range(count):
+            folder, size = self.fresh(), int(10 ** self.draw.uniform(0, 5))
+            how, said = run(self.work, folder, full=size)
+            self.counts["full disk"] += how != "done"
+            if how not in ("done", "refused"):
+                self.complain(f"with a full disk it {how}: {said}", {"full": size})
+            self.again(folder, {"full": size})
+
+    def told(self) -> dict[str, Any]:
+        """Return the counts, and what went wrong."""
+        facts = {"changes": self.changes, "seconds of one": round(self.seconds, 2)}
+        return {"work": self.name, **self.counts, **facts, "wrong": self.wrong}
+
+
+def attack(name: str, count: int, changes: int | None = None, seed: int = 0, tell: Any = print) -> dict[str, Any]:
+    """Interrupt a kind of work; return the counts, and what went wrong.
+
+    Args:
+        name: The work.
+        count: How many kills at moments drawn by chance; besides a tenth as many full disks.
+        changes: Before how many changes of the file system it is stopped; as many as `count` by default.
         seed: What the moments are drawn from.
         tell: Called with what went wrong.
     """
-    work, draw, wrong = JOBS[name], random.Random(seed), []
-    counts = {"killed": 0, "killed before a change": 0, "full disk": 0, "begun again": 0, "ended before": 0}
-
-    def complain(what: str, case: Any) -> None:
-        wrong.append({"work": name, "case": case, "wrong": what})
-        tell(wrong[-1])
-
     with tempfile.TemporaryDirectory() as temporary:
-        place = Path(temporary)
-
-        def fresh() -> Path:
-            folder = place / "work"
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            return folder
-
-        begin = time.monotonic()
-        how, wanted = run(work, fresh())
-        seconds = time.monotonic() - begin
-        assert how == "done", wanted
-        changes = int(run(work, fresh(), counted=True)[1])
-
-        def again(folder: Path, case: Any) -> None:
-            """Begin the work again, without anything in its way, and compare."""
-            for what in damaged(folder):
-                complain(f"not whole: {what}", case)
-            counts["begun again"] += 1
-            how, found = run(work, folder)
-            if (how, found) != ("done", wanted):
-                complain(f"then it {how}: {str(found)[:600]}, wanted {str(wanted)[:300]}", case)
-
-        while counts["killed"] < count:
-            folder, moment = fresh(), draw.uniform(0.0, seconds)
-            how = run(work, folder, until=moment)[0]
-            counts["killed" if how == "killed" else "ended before"] += 1
-            while how == "killed" and draw.random() < 0.3:  # killed again, while it makes up for it
-                how = run(work, folder, until=draw.uniform(0.0, seconds))[0]
-                counts["killed"] += how == "killed"
-            again(folder, {"seconds": moment})
-        steps = range(1, changes + 1) if changes <= count else sorted(draw.sample(range(1, changes + 1), count))
-        for change in steps:
-            folder = fresh()
-            how = run(work, folder, change=change)[0]
-            counts["killed before a change"] += how == "killed"
-            again(folder, {"change": change})
-        for _ in range(max(2, count // 10)):
-            folder, size = fresh(), int(10 ** draw.uniform(0, 5))
-            how, said = run(work, folder, full=size)
-            counts["full disk"] += how != "done"
-            if how not in ("done", "refused"):
-                complain(f"with a full disk it {how}: {said}", {"full": size})
-            again(folder, {"full": size})
-    return {"work": name, **counts, "changes": changes, "seconds of one": round(seconds, 2), "wrong": wrong}
+        made = Attack(name, Path(temporary), seed, tell)
+        if name == "search_worker":
+            made.workers(count)
+            return made.told()
+        made.at_any_moment(count)
+        made.at_changes(count if changes is None else changes)
+        made.full_disks(-(-count // 10))
+        return made.told()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--changes", type=int, help="before how many changes of files it is stopped; else as many")
     parser.add_argument("--jobs", nargs="+", default=list(JOBS), choices=list(JOBS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--log", type=Path, help="JSON file to write")
@@ -328,7 +390,9 @@ def main() -> None:
 
     found = []
     for name in arguments.jobs:
-        found.append(attack(name, arguments.count, arguments.seed, lambda case: print(case, flush=True)))
+        found.append(
+            attack(name, arguments.count, arguments.changes, arguments.seed, lambda case: print(case, flush=True))
+        )
         print({key: value for key, value in found[-1].items() if key != "wrong"}, flush=True)
         if arguments.log:
             arguments.log.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
