@@ -47,6 +47,14 @@ def test_no_measured_figure_stands_outside_of_a_block(path):
     assert found - ALLOWED.get(name_of(path), set()) == set()
 
 
+def test_what_may_be_chance_is_not_bold():
+    peers = importlib.import_module("shown.peers")
+    within = 2 * peers.certainty()
+    assert peers.clear(90.0, 90.0 - within + 0.1)[0] == "90.00"
+    assert peers.clear(90.0, 91.0) == ["90.00", "91.00"]
+    assert peers.clear(90.0, 90.0 - within - 0.1)[0] == "**90.00**"
+
+
 def test_every_block_is_known_and_every_figure_is_shown():
     used = {match["name"] for path in figures.documents() for match in figures.BLOCK.finditer(path.read_text("utf-8"))}
     assert used == set(blocks.FIGURES)
