@@ -9,12 +9,11 @@ from typing import Any
 
 from keras import layers
 
+from tfprune.graph.kinds import CONVOLUTIONS, DEPTHWISE
+
 __all__ = ["Operation", "operation_of"]
 
 Sizes = tuple[int, ...]
-
-CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
-DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 
 
 @dataclass(frozen=True)

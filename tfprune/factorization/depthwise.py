@@ -9,7 +9,7 @@ import numpy as np
 
 from tfprune.factorization.base import Array, Factorization, Ranks, factorizations
 from tfprune.factorization.equation import Equation
-from tfprune.factorization.geometry import Geometry
+from tfprune.factorization.geometry import Geometry, why_no_window
 from tfprune.factorization.metric import Metric, truncate
 from tfprune.factorization.pieces import Step, convolution, depthwise
 
@@ -47,9 +47,7 @@ class Depthwise(Factorization):
 
     def check(self, geometry: Geometry) -> str | None:
         """Refuse what has no window, or steps that no depthwise convolution has."""
-        if not geometry.is_convolution or geometry.is_pointwise:
-            return "it has no window of more than one position"
-        return why_not_depthwise(geometry)
+        return why_no_window(geometry) or why_not_depthwise(geometry)
 
     def equation(self, geometry: Geometry) -> Equation:
         """Return how the two make the kernel."""

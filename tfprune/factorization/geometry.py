@@ -9,14 +9,13 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
+from tfprune.graph.kinds import CONVOLUTIONS
 from tfprune.refit import Form
 from tfprune.refit.forms import find_form
 
-__all__ = ["Geometry", "geometry_of"]
+__all__ = ["Geometry", "geometry_of", "why_no_window"]
 
 Array = NDArray[Any]
-
-CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
 
 
 class Geometry:
@@ -68,6 +67,12 @@ class Geometry:
         if self.form is None:
             return np.asarray(self.layer.embeddings.numpy(), dtype=np.float64)[None]
         return self.form.weights.astype(np.float64)
+
+
+def why_no_window(geometry: Geometry) -> str | None:
+    """Return why a layer has no window that could be written as factors."""
+    windowed = geometry.is_convolution and not geometry.is_pointwise
+    return None if windowed else "it has no window of more than one position"
 
 
 def geometry_of(layer: Any) -> Geometry | str:

@@ -11,7 +11,7 @@ import numpy as np
 from tfprune.errors import InputError
 from tfprune.factorization.base import Array, Factorization, Ranks, factorizations
 from tfprune.factorization.equation import Equation
-from tfprune.factorization.geometry import Geometry
+from tfprune.factorization.geometry import Geometry, why_no_window
 from tfprune.factorization.metric import Metric, truncate
 from tfprune.factorization.pieces import Step, convolution
 
@@ -43,8 +43,8 @@ class Grouped(Factorization):
 
     def check(self, geometry: Geometry) -> str | None:
         """Refuse what has no window, or a number of inputs that is no multiple."""
-        if not geometry.is_convolution or geometry.is_pointwise:
-            return "it has no window of more than one position"
+        if (reason := why_no_window(geometry)) is not None:
+            return reason
         if geometry.inputs % self.groups or geometry.inputs == self.groups > 1:
             return f"{geometry.inputs} inputs are not {self.groups} groups of several"
         return None

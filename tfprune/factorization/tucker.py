@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tfprune.factorization.base import Array, Factorization, Ranks, factorizations
 from tfprune.factorization.equation import Equation
-from tfprune.factorization.geometry import Geometry
+from tfprune.factorization.geometry import Geometry, why_no_window
 from tfprune.factorization.metric import Metric, truncate
 from tfprune.factorization.pieces import Step, convolution
 
@@ -32,9 +32,7 @@ class Tucker(Factorization):
 
     def check(self, geometry: Geometry) -> str | None:
         """Refuse what has no window."""
-        if not geometry.is_convolution or geometry.is_pointwise:
-            return "it has no window of more than one position"
-        return None
+        return why_no_window(geometry)
 
     def equation(self, geometry: Geometry) -> Equation:
         """Return how the three make the kernel."""

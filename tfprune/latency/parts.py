@@ -12,8 +12,9 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from tfprune.cost.operation import CONVOLUTIONS, DEPTHWISE, Operation, operation_of, spelled
+from tfprune.cost.operation import Operation, operation_of, spelled
 from tfprune.graph import Graph
+from tfprune.graph.kinds import CONVOLUTIONS, DEPTHWISE
 from tfprune.graph.labels import Axis
 from tfprune.graph.node import Node
 

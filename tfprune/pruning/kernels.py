@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from tfprune.granularity import KernelAxes
+from tfprune.graph.kinds import DEPTHWISE
 
 __all__ = ["is_depthwise", "kernel_axes", "why_not_kernel"]
 
@@ -30,7 +31,6 @@ NORMALISATIONS = (
 )
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
-DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 
 
 def is_depthwise(layer: keras.Layer, variable: keras.Variable) -> bool:

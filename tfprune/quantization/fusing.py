@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import keras
 
+from tfprune.graph.kinds import IDLE
 from tfprune.graph.node import Node, Tensor
 
 __all__ = ["FIXED", "Readers", "activation_of", "fused_end", "keeps_scale", "makes_values", "overwritten"]
@@ -24,12 +25,8 @@ LINEAR = (
     layers.SeparableConv2D, layers.Dense, layers.EinsumDense, *TRANSPOSED,
 )  # fmt: skip
 ARITHMETIC = (layers.Add, layers.Subtract, layers.Multiply, layers.BatchNormalization)
-NOTHING = (
-    layers.Identity, layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D,
-    layers.ActivityRegularization, layers.GaussianNoise, layers.GaussianDropout, layers.AlphaDropout,
-)  # fmt: skip
 MOVING = (
-    *NOTHING, layers.MaxPooling1D, layers.MaxPooling2D, layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D,
+    *IDLE, layers.MaxPooling1D, layers.MaxPooling2D, layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D,
     layers.Reshape, layers.Flatten, layers.Permute, layers.RepeatVector, layers.UpSampling1D, layers.ZeroPadding1D,
     layers.ZeroPadding2D, layers.Cropping1D, layers.Cropping2D,
 )  # fmt: skip
@@ -66,7 +63,7 @@ class Readers:
         if len(found) != 1 or tensor.index in self.outputs:
             return None
         node = found[0]
-        return self.only(node.results[0]) if isinstance(node.operation, NOTHING) else node
+        return self.only(node.results[0]) if isinstance(node.operation, IDLE) else node
 
 
 def activation_of(node: Node) -> str:

@@ -10,17 +10,12 @@ from typing import Any
 from keras import layers, tree
 
 from tfprune.graph import Graph
+from tfprune.graph.kinds import IDLE
 from tfprune.graph.node import Node, Tensor
 from tfprune.refit.activations import Bounds, bounds_of, bounds_of_function
 from tfprune.refit.forms import Array, Form, find_form, form_of
 
 __all__ = ["Site", "find_sites"]
-
-PASSING = (
-    layers.Identity, layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D,
-    layers.GaussianNoise, layers.GaussianDropout, layers.AlphaDropout, layers.ActivityRegularization,
-)  # fmt: skip
-"""Layers that do nothing at inference."""
 
 ATTENTION = tuple(
     getattr(layers, name) for name in ("MultiHeadAttention", "GroupQueryAttention") if hasattr(layers, name)
@@ -138,7 +133,7 @@ def follow(
         if isinstance(reader.operation, layers.BatchNormalization) and not reader.opaque:
             fits = first and times[id(reader.operation)] == 1 and along_channels(reader.operation, last, tensor)
             norm = reader if fits else norm
-        elif not isinstance(reader.operation, PASSING) and type(reader.operation).__name__ != "LayerScale":
+        elif not isinstance(reader.operation, IDLE) and type(reader.operation).__name__ != "LayerScale":
             break
         first = False
         tensor = reader.results[0]

@@ -107,7 +107,7 @@ class MatmulRule(Rule):
 
 
 @register_rule(operation_class("Tensordot"), operation_class("Dot"))
-class TensordotRule(Rule):
+class TensordotRule(MatmulRule):
     """A product over some axes of each side, whose other axes all come into the result."""
 
     def propagate(self, node: Node, walk: Walk) -> Flow:
@@ -120,12 +120,6 @@ class TensordotRule(Rule):
             second[b] = first[a]
         result = [x for n, x in enumerate(first) if n not in one] + [x for n, x in enumerate(second) if n not in two]
         return contract(node, walk, ["".join(first), "".join(second)], [left, right], "".join(result))
-
-    def check(self, node: Node) -> str | None:
-        """Refuse constants and vectors."""
-        if not all(is_movable(value) for value in node.args):
-            return "it multiplies with a constant"
-        return None if all(len(value.shape) >= 2 for value in node.args) else "it multiplies vectors"
 
     def _axes(self, node: Node) -> tuple[list[int], list[int]]:
         """Return the axes of each side that are summed over."""

@@ -50,14 +50,8 @@ class GlobalPoolingRule(Rule):
 
 @register_rule(*(operation_class(name) for name in ("MaxPool", "AveragePool", "AdaptiveMaxPool",
                                                     "AdaptiveAveragePool", "Resize")))  # fmt: skip
-class PoolOperationRule(Rule):
+class PoolOperationRule(PositionsRule):
     """The same as functions of `keras.ops`."""
-
-    def propagate(self, node: Node, walk: Walk) -> Flow:
-        """Pass the channels' labels on."""
-        x = walk.flow(node.inputs[0])
-        axis = channel_axis(node.operation, len(x.axes))
-        return Flow(filled(len(x.axes), axis, spatial_free(node, walk, x, axis)), x.silent, x.why)
 
     def check(self, node: Node) -> str | None:
         """Refuse what has no batch axis."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -186,7 +186,7 @@ def later(
     makers = {path for own in plan.groups for path in own.group.layers}
     operations = {node.path: node.operation for node in plan.graph.nodes if node.path in makers}
 
-    def names(choices: Sequence[LayerChoice] | LayerChoice) -> list[str]:
+    def names(choices: Iterable[LayerChoice]) -> list[str]:
         chosen = inside(everything, choices)
         return [operation.name for operation in operations.values() if id(operation) in chosen]
 
