@@ -14,6 +14,7 @@ import pytest
 import tfprune
 from tfprune.cost import Budget
 from tfprune.partition import Device, Link
+from tfprune.targets import Target
 
 GIVEN: dict[str, dict[str, Any]] = {
     "BackupAndRestore": {"backup_dir": "backup", "save_freq": 7},
@@ -34,9 +35,10 @@ GIVEN: dict[str, dict[str, Any]] = {
     "PolynomialDecay": {"initial_sparsity": 0.1, "final_sparsity": 0.7, "begin": 10, "end": 90, "power": 2.0},
     "PruneCallback": {"sparsity": Budget(macs=0.5), "granularity": "filter", "per_layer": {"a": 0.5}, "verbose": 0},
     "Recipe": {"stages": [{"method": "prune", "amount": 0.5, "epochs": 2}, {"method": "shrink"}], "seed": 3},
-    "SparsityBoard": {"log_dir": "logs"},
+    "SparsityBoard": {"log_dir": "logs", "layers": [keras.layers.Conv2D, "head"]},
     "StepSchedule": {"milestones": [(0.5, 1), (0.8, 2)]},
-    "TFLiteExportCallback": {"path": "model.tflite", "quantize": "float16"},
+    "TFLiteExportCallback": {"path": "model.tflite", "target": Target("board", align={"float32": 16})},
+    "Target": {"name": "board", "precisions": ("float32",), "align": {"float32": 16}},
 }
 """What a class is made with, where it needs something, or where other values than its own are worth a look."""
 
@@ -79,3 +81,32 @@ def test_it_comes_back(kind):
     whole = keras.saving.deserialize_keras_object(told, safe_mode=True)
     assert type(whole) is kind
     assert json.loads(json.dumps(whole.get_config())) == config
+
+
+@keras.saving.register_keras_serializable(package="of_ones_own")
+class Scale(keras.layers.Layer):
+    """A layer of one's own."""
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        tfprune.PruneCallback(layers=[keras.layers.Conv2D, Scale], skip="head"),
+        tfprune.GateCallback(0.5, layers=[keras.layers.Conv2D, Scale], skip="head"),
+        tfprune.FactorizeCallback(rank=0.5, layers=[keras.layers.Conv2D, Scale], skip="head"),
+        tfprune.RegularizeCallback(layers=[keras.layers.Conv2D, Scale], skip="head"),
+    ],
+    ids=lambda made: type(made).__name__,
+)
+def test_types_of_layers_come_back_as_types(made):
+    again = type(made).from_config(json.loads(json.dumps(made.get_config())))
+    assert (again.layers, again.skip) == ([keras.layers.Conv2D, Scale], ["head"])
+    told = json.loads(json.dumps(keras.saving.serialize_keras_object(made)))
+    assert keras.saving.deserialize_keras_object(told).layers == [keras.layers.Conv2D, Scale]
+
+
+def test_types_that_keras_does_not_know_are_refused():
+    config = tfprune.PruneCallback(layers=[keras.layers.Conv2D]).get_config()
+    config["layers"][0]["layer_type"] = "Strange"
+    with pytest.raises(tfprune.InputError, match=r"no type of layers 'Strange'; define it before"):
+        tfprune.PruneCallback.from_config(config)

@@ -8,7 +8,7 @@ runtime.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from tfprune.errors import InputError, nearest
@@ -60,9 +60,24 @@ class Target:
             if isinstance(channels, bool) or not isinstance(channels, int) or channels < 1:
                 raise InputError(f"Channels of {precision} in multiples of {channels!r}; give an int from 1.")
 
+    def get_config(self) -> dict[str, Any]:
+        """Return the fields by name, ready for JSON."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: plain(value) for name, value in values.items()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Target:
+        """Make a target of `get_config()`'s result."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in config.items()})
+
     def channels(self, precision: str = "float32") -> int:
         """Return what numbers of channels should be multiples of."""
         return self.align.get(precision, self.align.get("float32", 1))
+
+
+def plain(value: Any) -> Any:
+    """Return a field as JSON has it."""
+    return list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
 
 
 TARGETS: dict[str, Target] = {}

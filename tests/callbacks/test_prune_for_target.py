@@ -1,5 +1,7 @@
 """`PruneCallback(target=…)` prunes what makes the device faster, and says why."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -14,12 +16,15 @@ from tfprune.targets import Target
 
 
 def fit(model, **options):
+    return fit_with(model, PruneCallback(options.pop("sparsity", None), **options))
+
+
+def fit_with(model, callback):
     draw = np.random.default_rng(0)
     x = draw.random((48, *model.input_shape[1:])).astype("float32")
     y = draw.integers(0, model.output_shape[-1], 48)
     logits = getattr(model.layers[-1], "activation", None) is not keras.activations.softmax
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=logits))
-    callback = PruneCallback(options.pop("sparsity", None), **options)
     model.fit(x, y, epochs=2, batch_size=16, verbose=0, callbacks=[callback])
     return model
 
@@ -95,3 +100,15 @@ def test_a_callback_with_a_target_survives_its_config():
     assert (again.target.name, again.get_config()) == ("android-cpu", callback.get_config())
     with pytest.raises(InputError, match="Unknown target 'iphone'"):
         PruneCallback(target="iphone")
+
+
+def test_a_copy_by_its_config_prunes_as_much_as_the_callback_would():
+    asked = PruneCallback(None, schedule="cosine", frequency=7, target=Target("mine", align={"float32": 8}), verbose=0)
+    again = PruneCallback.from_config(json.loads(json.dumps(asked.get_config())))
+    assert again.target == asked.target
+    fitted = fit_with(small_cnn(), again)
+    assert [tfprune.shrink(fitted).get_layer(f"conv_{n}").filters for n in (1, 2, 3)] == [8, 16, 32]  # half of each
+    assert (type(again.pruner.schedule).__name__, again.pruner.schedule.frequency) == ("CosineDecay", 7)
+    assert again.get_config() == asked.get_config()
+    half = PruneCallback(0.5, target="android-cpu", granularity="filter", verbose=0)
+    assert PruneCallback.from_config(half.get_config()).get_config()["sparsity"] == 0.5

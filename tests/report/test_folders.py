@@ -113,6 +113,17 @@ def test_files_are_timed_when_asked(compressed):
     assert latency.after_range is not None
 
 
+@pytest.mark.parametrize("name", ["../elsewhere.tflite", "/etc/hosts", "model.keras"])
+def test_only_tflite_files_of_the_folder_are_timed(compressed, tmp_path, name):
+    other = tmp_path / "other"
+    shutil.copytree(compressed[2], other)
+    told = (other / "report.json").read_text()
+    assert '"model_int8.tflite"' in told
+    (other / "report.json").write_text(told.replace('"model_int8.tflite"', json.dumps(name)))
+    with pytest.raises(InputError, match=r"no \.tflite file of the folder"):
+        of_folder(other, latency=True)
+
+
 @pytest.mark.parametrize("content", ["{}", "[]", "{", '{"mark": "a", "whole": {}, "done": [3]}', '{"done": []}'])
 def test_damaged_folders_are_said_to_be(compressed, tmp_path, content):
     (tmp_path / "metrics.json").write_text(content)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from tfprune.callbacks.last_word import WRITE, running_list, speak_last
+from tfprune.callbacks.stored import stored_target
 from tfprune.callbacks.student import student_of
 from tfprune.export import ExportResult, to_tflite
 from tfprune.export.checks import check_arguments, check_tolerance
@@ -121,7 +122,8 @@ class TFLiteExportCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments; data are given as they are."""
-        return {"path": self.path, "overwrite": self.overwrite, **self.options}
+        target = stored_target(self.options["target"])
+        return {"path": self.path, "overwrite": self.overwrite, **self.options, "target": target}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> TFLiteExportCallback:
@@ -135,7 +137,7 @@ class TFLiteExportCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TFLiteExportCallback:
         """Return an unused callback with the same arguments; data sets, which may not be copyable, are shared."""
-        return type(self)(**self.get_config())
+        return type(self)(self.path, overwrite=self.overwrite, **self.options)
 
 
 def _stored(value: Any) -> bool:

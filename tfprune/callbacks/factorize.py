@@ -9,7 +9,7 @@ import keras
 
 from tfprune import schedules
 from tfprune.callbacks.clock import Clock
-from tfprune.callbacks.prune import layer_name
+from tfprune.callbacks.stored import restored_layers, stored_layers
 from tfprune.callbacks.student import student_of
 from tfprune.cost import Budget
 from tfprune.cost.budget import network_only
@@ -188,8 +188,8 @@ class FactorizeCallback(keras.callbacks.Callback):  # type: ignore[misc]
             "rank": self.rank,
             "energy": self.energy,
             "samples": self.samples,
-            "layers": None if self.layers is None else [layer_name(choice) for choice in self.layers],
-            "skip": None if self.skip is None else [layer_name(choice) for choice in self.skip],
+            "layers": stored_layers(self.layers),
+            "skip": stored_layers(self.skip),
             "begin": self.begin,
             "end": self.end,
             "schedule": schedules.serialize(self.schedule),
@@ -203,4 +203,5 @@ class FactorizeCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Make a callback from `get_config()`'s result."""
         budget = config.get("budget")
         made = keras.saving.deserialize_keras_object(budget) if isinstance(budget, Mapping) else budget
-        return cls(**{**config, "budget": made})
+        chosen = {name: restored_layers(config.get(name)) for name in ("layers", "skip")}
+        return cls(**{**config, **chosen, "budget": made})

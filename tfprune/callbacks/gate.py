@@ -14,7 +14,7 @@ from tfprune import granularity as granularities
 from tfprune.callbacks.best import BestKeepers
 from tfprune.callbacks.clock import Clock, optimizers_of
 from tfprune.callbacks.last_word import PRUNE, running_list, speak_last
-from tfprune.callbacks.prune import layer_name
+from tfprune.callbacks.stored import restored_layers, stored_layers
 from tfprune.callbacks.student import student_of
 from tfprune.cost import Budget
 from tfprune.cost.budget import network_only
@@ -245,8 +245,8 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
             "budget": budget,
             "gate": keras.saving.serialize_keras_object(self.gate),
             "granularity": granularities.serialize(self.granularity),
-            "layers": None if self.layers is None else [layer_name(choice) for choice in self.layers],
-            "skip": None if self.skip is None else [layer_name(choice) for choice in self.skip],
+            "layers": stored_layers(self.layers),
+            "skip": stored_layers(self.skip),
             "ramp": self.ramp,
             "end": self.end,
             "learning_rate": self.learning_rate,
@@ -260,7 +260,8 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Make a callback from `get_config()`'s result."""
         budget = config.get("budget")
         made = keras.saving.deserialize_keras_object(budget) if isinstance(budget, Mapping) else budget
-        return cls(**{**config, "budget": made})
+        chosen = {name: restored_layers(config.get(name)) for name in ("layers", "skip")}
+        return cls(**{**config, **chosen, "budget": made})
 
 
 def find_gate(given: Any) -> Gate | Penalty:

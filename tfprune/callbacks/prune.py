@@ -16,6 +16,7 @@ from tfprune.backend import need_tensorflow, settle, state_has_grown
 from tfprune.callbacks.best import BestKeepers
 from tfprune.callbacks.clock import Clock, optimizers_of
 from tfprune.callbacks.last_word import PRUNE, running_list, speak_last
+from tfprune.callbacks.stored import restored_layers, restored_target, stored_layer, stored_layers, stored_target
 from tfprune.callbacks.student import student_of
 from tfprune.cost import Budget
 from tfprune.cost.budget import network_only
@@ -335,18 +336,26 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments; layers by name, and neither data nor the program."""
-        asked, budget = self._asked, self._asked["sparsity"]
-        granularity, layers = asked["granularity"], asked["layers"]
+        asked, sparsity = self._asked, self._asked["sparsity"]
+        granularity, schedule, frequency = asked["granularity"], schedules.serialize(self.schedule), None
+        if isinstance(sparsity, Budget):
+            sparsity = keras.saving.serialize_keras_object(sparsity)
+        elif self.target is None:
+            sparsity = None  # the schedule has it
+        if self.target is not None and isinstance(asked["schedule"], str | type):  # made anew once the model is known
+            names = {kind: name for name, kind in schedules.schedules._classes.items()}
+            schedule, frequency = names.get(asked["schedule"], asked["schedule"]), self._frequency
         return {
-            "sparsity": keras.saving.serialize_keras_object(budget) if isinstance(budget, Budget) else None,
-            "schedule": schedules.serialize(self.schedule),
+            "sparsity": sparsity,
+            "schedule": schedule,
+            "frequency": frequency,
             "criterion": criteria.serialize(self.criterion),
             "granularity": None if granularity is None else granularities.serialize(granularities.get(granularity)),
-            "target": None if self.target is None else self.target.name,
+            "target": stored_target(self.target),
             "scope": scopes.serialize(self.scope),
-            "layers": None if layers is None else [layer_name(choice) for choice in layers],
-            "skip": None if self.skip is None else [layer_name(choice) for choice in self.skip],
-            "per_layer": {layer_name(choice): value for choice, value in (self.per_layer or {}).items()} or None,
+            "layers": stored_layers(asked["layers"]),
+            "skip": stored_layers(self.skip),
+            "per_layer": {stored_layer(choice): value for choice, value in (self.per_layer or {}).items()} or None,
             "samples": self.samples,
             "seed": self.seed,
             "log_dir": self.log_dir,
@@ -358,9 +367,5 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Make a callback from `get_config()`'s result."""
         budget = config.get("sparsity")
         made = keras.saving.deserialize_keras_object(budget) if isinstance(budget, Mapping) else budget
-        return cls(**{**config, "sparsity": made})
-
-
-def layer_name(choice: LayerChoice) -> str:
-    """Return the name of a chosen layer, the class name of a chosen type."""
-    return choice if isinstance(choice, str) else choice.__name__ if isinstance(choice, type) else choice.name
+        chosen = {name: restored_layers(config.get(name)) for name in ("layers", "skip")}
+        return cls(**{**config, **chosen, "sparsity": made, "target": restored_target(config.get("target"))})

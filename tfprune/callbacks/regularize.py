@@ -10,7 +10,7 @@ import keras
 from tfprune import granularity as granularities
 from tfprune import penalties
 from tfprune.callbacks.clock import Clock
-from tfprune.callbacks.prune import layer_name
+from tfprune.callbacks.stored import restored_layers, stored_layers
 from tfprune.callbacks.student import student_of
 from tfprune.errors import InputError
 from tfprune.graph.choice import LayerChoice
@@ -170,8 +170,8 @@ class RegularizeCallback(keras.callbacks.Callback):  # type: ignore[misc]
             "strength": keras.saving.serialize_keras_object(self.strength)
             if callable(self.strength)
             else self.strength,
-            "layers": None if self.layers is None else [layer_name(choice) for choice in self.layers],
-            "skip": None if self.skip is None else [layer_name(choice) for choice in self.skip],
+            "layers": stored_layers(self.layers),
+            "skip": stored_layers(self.skip),
             "granularity": granularities.serialize(self.setting.granularity),
             "begin": self.setting.begin,
             "end": self.setting.end,
@@ -184,4 +184,5 @@ class RegularizeCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Make a callback from `get_config()`'s result."""
         strength = config.get("strength")
         made = keras.saving.deserialize_keras_object(strength) if isinstance(strength, Mapping) else strength
-        return cls(**{**config, "strength": made})
+        chosen = {name: restored_layers(config.get(name)) for name in ("layers", "skip")}
+        return cls(**{**config, **chosen, "strength": made})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tfprune.arguments import named_arguments
 from tfprune.backend import need_tensorflow
+from tfprune.callbacks.stored import restored_layers, stored_layers
 from tfprune.callbacks.student import student_of
 from tfprune.errors import InputError
 from tfprune.graph.choice import LayerChoice, inside
@@ -108,20 +109,14 @@ class SparsityBoard(keras.callbacks.Callback):  # type: ignore[misc]
             self._writer = None
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments; layers by their names.
-
-        Raises:
-            InputError: If layers were chosen by type.
-        """
-        if any(isinstance(each, type) for each in self.layers or ()):
-            raise InputError("Layers chosen by type can't be stored; give names or paths.")
-        names = None if self.layers is None else [getattr(each, "name", each) for each in self.layers]
-        return {"log_dir": self.log_dir, "histograms": self.histograms, "images": self.images, "layers": names}
+        """Return the arguments; layers by their names."""
+        chosen = stored_layers(self.layers)
+        return {"log_dir": self.log_dir, "histograms": self.histograms, "images": self.images, "layers": chosen}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> SparsityBoard:
+    def from_config(cls, config: Mapping[str, Any]) -> SparsityBoard:
         """Make a callback from `get_config()`'s result."""
-        return cls(**config)
+        return cls(**{**config, "layers": restored_layers(config.get("layers"))})
 
 
 def write(tag: str, plugin: str, value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from tfprune.report.times import latency_change, shared, waterfalls_of
 __all__ = ["of_folder", "write_report"]
 
 HTML, JSON = "report.html", "report.json"
+TFLITE = re.compile(r"[^/\\]+\.tflite")
 
 
 def of_folder(
@@ -100,6 +102,9 @@ def _noted(place: Path, mark: str) -> Report | None:
 
 
 def _timed(report: Report, place: Path, latency: bool, layers: bool, options: Mapping[str, Any] | None) -> Report:
+    foreign = [file.name for file in report.files if not TFLITE.fullmatch(file.name)]
+    if foreign:
+        raise InputError(f"{place / JSON} names {foreign[0]!r}, which is no .tflite file of the folder; make it anew.")
     names = [file.name for file in report.files if (place / file.name).is_file()]
     if not names:
         raise InputError(f"{place} has no .tflite files that could be timed; export some, or give two .keras files.")
