@@ -144,6 +144,31 @@ def test_filters_are_removed_within_a_budget(folder, tmp_path):
     assert "MACs" in printed
 
 
+@pytest.mark.parametrize(
+    ("options", "door", "expected"),
+    [
+        (["--budget", "latency=0.5"], "run_calibrated", {"round_to": None, "samples": 1024}),
+        (["--budget", "latency=0.5", "--round-to", "1"], "run_calibrated", {"round_to": 1}),
+        (["--granularity", "2:4", "--samples", "7"], "run_zeros", {"samples": 7}),
+    ],
+)
+def test_prune_hands_on_what_was_given_and_nothing_that_was_not(options, door, expected, folder, tmp_path, monkeypatch):
+    """A multiple that nobody gave is left to the budget: with latencies it is what is fast here."""
+    from importlib import import_module
+
+    from typer.testing import CliRunner
+
+    from tfprune.cli.app import app
+
+    module = import_module("tfprune.cli.prune")
+    seen = {}
+    monkeypatch.setattr(module, door, lambda *given, **choices: seen.update(choices))
+    words = ["prune", folder / "model.keras", "--out", tmp_path / "o.keras", "--calibrate", folder / "x.npy", *options]
+    done = CliRunner().invoke(app, [*map(str, words)])
+    assert done.exit_code == 0, done.output
+    assert {name: seen[name] for name in expected} == expected
+
+
 def test_filters_are_removed_and_the_rest_refitted_without_labels(folder, tmp_path):
     out = tmp_path / "small.keras"
     options = ["--out", out, "--budget", "macs=0.5", "--calibrate", "x.npy"]

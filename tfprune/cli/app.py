@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
-from tfprune.errors import InputError, TfpruneError
+from tfprune.errors import InputError, TfpruneError, one_line
 from tfprune.version import __version__
 
-__all__ = ["AsJson", "Overwrite", "app", "main", "print_json"]
+__all__ = ["AsJson", "Overwrite", "app", "goes_on_in", "main", "print_json"]
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -26,8 +31,26 @@ COMMANDS = (
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""The errors of a disk that is full, or of a user who may have no more of it."""
+
+ELSEWHERE = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+class Commands(TyperGroup):
+    """The sub-commands; Ctrl-C in any of them is said in one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run one."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            leave("interrupted; files that were not finished have not been written", INTERRUPTED)
+
+
 app = typer.Typer(
     name="tfprune",
+    cls=Commands,
     help="Make a trained Keras network small and fast on a device.",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -57,28 +80,75 @@ def print_json(result: Mapping[str, Any]) -> None:
     print(json.dumps(result, indent=2))
 
 
+@contextlib.contextmanager
+def goes_on_in(folder: Path) -> Iterator[None]:
+    """Say of work that is interrupted in this block where it is kept, and that the same command goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not folder.is_dir():
+            raise
+        leave(f"interrupted; what is done is kept in {folder}, and the same command goes on from there", INTERRUPTED)
+
+
 def main() -> None:
     """Run the command line; every expected failure is one line on standard error.
 
     The exit code is 0 when all went well, 2 for bad input, 1 for other failures, and 130 for Ctrl-C.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for command in COMMANDS:
-        import_module(f"tfprune.cli.{command}")
     try:
+        for command in COMMANDS:
+            import_module(f"tfprune.cli.{command}")
         app()
     except InputError as error:
         leave(str(error), BAD_INPUT)
     except TfpruneError as error:
         leave(str(error), FAILED)
     except KeyboardInterrupt:
-        leave("interrupted; files that were not finished have not been written", INTERRUPTED)
+        leave("interrupted", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(FAILED) from None
+    except Exception as error:
+        said = about_the_machine(error)
+        if said is None:  # a fault of tfprune: all that is known of it helps
+            raise
+        leave(said, FAILED)
 
 
-def leave(message: str, code: int) -> None:
+def about_the_machine(error: Exception) -> str | None:
+    """Return what to say of an error of the disk or the memory, whoever raised it; None if it is another one."""
+    text = one_line(str(error))
+    by_name = {kind.__name__ for kind in type(error).__mro__}
+    told = re.search(r"errno = (\d+)", text)  # HDF5 says it in its sentences
+    number = error.errno if isinstance(error, OSError) and error.errno else int(told[1]) if told else None
+    if isinstance(error, MemoryError):
+        return f"out of memory{f' ({text})' if text else ''}; close other programs, or give fewer samples"
+    if not isinstance(error, OSError) and number is None:
+        if "ResourceExhaustedError" not in by_name:  # TensorFlow's: of the memory, or of the disk
+            return None
+        return f"out of memory or of disk space ({text}); free some, or give fewer samples, and try again"
+    what = os.strerror(number) if number else text
+    place = (error.filename if isinstance(error, OSError) else None) or destination()
+    advice = "see that it can be read and written"
+    if number in NO_ROOM:
+        advice = "free some space or write to another disk, then give the same command again"
+    elif number in ELSEWHERE:
+        advice = "give a folder that you may write to"
+    elif number == errno.ENOMEM:
+        advice = "close other programs, or give fewer samples"
+    return f"{f'{place}: ' if place else ''}{what}; {advice}"
+
+
+def destination() -> str | None:
+    """Return what the command line says is to be written."""
+    words = sys.argv[1:]
+    after = [words[number + 1] for number, word in enumerate(words[:-1]) if word == "--out"]
+    return after[0] if after else next((word[6:] for word in words if word.startswith("--out=")), None)
+
+
+def leave(message: str, code: int) -> NoReturn:
     """Print one line and end the process."""
     print(f"tfprune: error: {' '.join(message.split())}", file=sys.stderr)
     raise SystemExit(code)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tfprune.cli.app import AsJson, Overwrite, app, print_json
+from tfprune.cli.app import AsJson, Overwrite, app, goes_on_in, print_json
 from tfprune.cli.inputs import load_arrays, load_model
 from tfprune.errors import InputError
 
@@ -52,7 +52,8 @@ def compress(
     from tfprune.recipe import find_recipe, tiny
 
     chosen = tiny(budget=budget) if budget else find_recipe(recipe)
-    result = run(loaded, train, val, chosen, out, overwrite=overwrite, verbose=0 if as_json else 1)
+    with goes_on_in(out):
+        result = run(loaded, train, val, chosen, out, overwrite=overwrite, verbose=0 if as_json else 1)
     if as_json:
         print_json({"out": str(out), "recipe": result.recipe.get_config(), **result.state})
 

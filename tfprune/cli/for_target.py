@@ -21,7 +21,7 @@ class Choice:
     granularity: str
     sparsity: float | None
     layers: list[str] | None
-    round_to: int
+    round_to: int | None
 
 
 def choose(
@@ -30,7 +30,7 @@ def choose(
     granularity: str | None,
     wanted: Budget | float | None,
     layers: list[str] | None,
-    round_to: int,
+    round_to: int | None,
     *,
     quiet: bool,
 ) -> Choice:
@@ -42,7 +42,7 @@ def choose(
         granularity: What the user wants to go as one; None to choose that too.
         wanted: The budget or the sparsity.
         layers: The layers that the user named.
-        round_to: The multiple that the user gave; 1 for that of the device.
+        round_to: The multiple that the user gave; None for that of the device.
         quiet: Whether to print nothing.
 
     Raises:
@@ -56,7 +56,7 @@ def choose(
     from tfprune.pruning.for_target import advise
 
     given: Any = None if granularity is None else parse_granularity(granularity)
-    if granularity in (None, "filter") and round_to != 1:
+    if granularity in (None, "filter") and round_to is not None:
         given = Filter(round_to=round_to)
     advice = advise(load_model(model), device, granularity=given, sparsity=wanted, layers=layers)
     if not quiet:
@@ -69,4 +69,4 @@ def choose(
         told = f"{pattern.outputs}x{pattern.inputs}"
     chosen = None if advice.layers is None else [getattr(layer, "name", layer) for layer in advice.layers]
     left = advice.sparsity
-    return Choice(told, None if isinstance(left, Budget) else left, chosen, getattr(pattern, "round_to", 1))
+    return Choice(told, None if isinstance(left, Budget) else left, chosen, getattr(pattern, "round_to", None))

@@ -37,7 +37,8 @@ def prune(
         float | None, typer.Option(help="Fraction that goes; else 0.8 of the weights, 0.5 of filters, 0.25 of layers.")
     ] = None,
     budget: Annotated[
-        list[str] | None, typer.Option(help="With filter: macs=0.5, params=0.2 or bytes=100000; may be given often.")
+        list[str] | None,
+        typer.Option(help="With filter: macs=0.5, params=0.2, bytes=100000, latency=0.5; may be given often."),
     ] = None,
     calibrate: Annotated[
         Path | None,
@@ -66,7 +67,12 @@ def prune(
     ] = None,
     layer: Annotated[list[str] | None, typer.Option(help="Prune this layer; may be given often.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Leave this layer alone; may be given often.")] = None,
-    round_to: Annotated[int, typer.Option(help="With filter: keep multiples of this.")] = 1,
+    round_to: Annotated[
+        int | None,
+        typer.Option(
+            help="With filter: keep multiples of this; with --calibrate and latency what is fast here, else 1."
+        ),
+    ] = None,
     min_channels: Annotated[int, typer.Option(help="With filter: keep at least so many.")] = 1,
     data: Annotated[
         Path | None, typer.Option(help="Train while pruning: .npz with x and y; the model must be compiled.")
@@ -102,12 +108,12 @@ def prune(
         if data is not None:
             raise InputError("--calibrate prunes without training, --data while training: give one of them.")
         if granularity != "filter":
-            if bounds is not None or round_to != 1 or min_channels != 1:
+            if bounds is not None or round_to is not None or min_channels != 1:
                 raise InputError(f"--budget, --round-to and --min-channels are for filters, not {granularity}.")
             run_zeros(
                 model, calibrate, out, sparsity, dry_run=dry_run, as_json=as_json,
                 criterion=criterion or "magnitude", granularity=parse_granularity(granularity),
-                scope=scope or "layer", layers=layer or None, skip=skip or None, seed=seed,
+                scope=scope or "layer", layers=layer or None, skip=skip or None, samples=samples, seed=seed,
             )  # fmt: skip
             return
         run_calibrated(
@@ -121,8 +127,10 @@ def prune(
     if pattern in ("filter", "head"):
         from tfprune.granularity import Filter, Head
 
-        pattern = (Filter if pattern == "filter" else Head)(round_to=round_to, min_channels=min_channels)
-    elif round_to != 1 or min_channels != 1 or bounds is not None:
+        pattern = (Filter if pattern == "filter" else Head)(
+            round_to=1 if round_to is None else round_to, min_channels=min_channels
+        )
+    elif round_to is not None or min_channels != 1 or bounds is not None:
         raise InputError(f"--budget, --round-to and --min-channels are for --granularity filter, not {granularity}.")
     choices: dict[str, Any] = {
         "criterion": criterion or "magnitude",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tfprune.cli.app import AsJson, Overwrite, app, print_json
+from tfprune.cli.app import AsJson, Overwrite, app, goes_on_in, print_json
 from tfprune.cli.calibrated import load_samples
 from tfprune.cli.inputs import load_arrays, load_model
 from tfprune.errors import InputError
@@ -83,12 +83,13 @@ def search(
     from tfprune.search import run
 
     more: dict[str, Any] = {"rungs": ("estimate", "refit", "tune"), "train": given} if tune else {}
-    found = run(
-        loaded, given, bounds, objectives=("error", *(objective or ())), strategy=strategy, trials=trials,
-        climb=(climb, tune) if tune else (climb,), choose_from=kinds, precisions=precision or ("float32",), val=judged,
-        epochs=epochs, samples=samples, layers=layer or None, skip=skip or None, round_to=round_to, folder=out,
-        overwrite=overwrite, workers=workers, seed=seed, verbose=0 if as_json else 1, **more,
-    )  # fmt: skip
+    with goes_on_in(out):
+        found = run(
+            loaded, given, bounds, objectives=("error", *(objective or ())), strategy=strategy, trials=trials,
+            climb=(climb, tune) if tune else (climb,), choose_from=kinds, precisions=precision or ("float32",),
+            val=judged, epochs=epochs, samples=samples, layers=layer or None, skip=skip or None, round_to=round_to,
+            folder=out, overwrite=overwrite, workers=workers, seed=seed, verbose=0 if as_json else 1, **more,
+        )  # fmt: skip
     if as_json:
         print_json({"out": str(out), **found.to_dict()})
 
