@@ -29,7 +29,7 @@ def macs(model):
     return CostModel(trace(model)).whole.macs
 
 
-@pytest.mark.parametrize("gate", ["hard_concrete", "sigmoid", "gumbel", "group_lasso", "slimming", "hybrid", "l2"])
+@pytest.mark.parametrize("gate", ["hard_concrete", "sigmoid", "gumbel", "group_lasso", "slimming", "hybrid"])
 def test_a_model_ends_within_its_budget(gate, data, capsys):
     x, y = data
     model = compiled(network())
@@ -185,12 +185,16 @@ def test_a_training_that_crashed_goes_on_with_what_gates_have_learned(epoch, dat
         model.fit(x, y, epochs=6, shuffle=False, verbose=0, callbacks=callbacks)
         return model, gate
 
+    whole, uninterrupted = run(kill=False)
     with pytest.raises(KilledError):
         run(kill=True)
     with np.load(tmp_path / "gates.npz") as arrays:
         logits = arrays["logits"]
         steps = int(arrays["adam_steps"])
     model, gate = run(kill=False)
+    np.testing.assert_array_equal(gate.training.logits, uninterrupted.training.logits)
+    for own, other in zip(model.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, other)
     assert steps == min(3 * epoch, 11)
     if epoch == 4:  # decided already
         assert np.array_equal(gate.training.logits, logits)
@@ -225,6 +229,31 @@ def test_data_of_unknown_length(data):
     assert np.count_nonzero(~callback.training.kept) == 10
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_data_of_unknown_length_when_training_crashed(data, tmp_path):
+    x, y = data
+    found = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            found.append((gate._clock.step(), gate.training._adam._steps))
+
+    def run(*more):
+        model = compiled(network())
+        dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(32).filter(lambda *_: True)
+        backup = tfprune.BackupAndRestore(tmp_path / "backup")
+        model.fit(dataset, epochs=4, shuffle=False, verbose=0, callbacks=[backup, gate, Look(), *more])
+
+    gate = GateCallback(0.5, end=1.0, state=tmp_path / "gates.npz", verbose=0)
+    with pytest.raises(KilledError):
+        run(Kill(2))
+    before = len(found)
+    gate = GateCallback(0.5, end=1.0, state=tmp_path / "gates.npz", verbose=0)
+    run()
+    assert [step for step, _ in found] == list(range(2 * before))
+    assert found[before][1] == found[before - 1][1] > 0  # what gates have learned is there again
+
+
 def test_configs_make_the_same_callback():
     for gate in ("gumbel", "slimming"):
         callback = GateCallback(Budget(macs=0.4), gate=gate, granularity="head", skip=["one"], end=0.5, seed=3)
@@ -246,6 +275,55 @@ def test_configs_make_the_same_callback():
 def test_bad_arguments(options, text):
     with pytest.raises(InputError, match=text):
         GateCallback(**options)
+
+
+@pytest.mark.parametrize(("gate", "granularity"), [("l2", "filter"), ("group_lasso", "weight")])
+def test_a_penalty_that_would_do_nothing_is_refused(gate, granularity, data):
+    with pytest.raises(InputError, match=r"has no say in .*give granularity="):
+        compiled(network()).fit(*data, verbose=0, callbacks=[GateCallback(0.5, gate=gate, granularity=granularity)])
+
+
+class Stop(keras.callbacks.Callback):
+    def __init__(self, moment):
+        super().__init__()
+        setattr(self, moment, self.stop)
+
+    def stop(self, *_, **__):
+        raise KeyboardInterrupt
+
+
+def as_it_was(model):
+    """Whether nothing replaces a call, holds a weight or adds to the loss."""
+    calls = any("call" in vars(layer) for layer in model._flatten_layers())
+    return not calls and all(w.constraint is None for w in model.trainable_weights) and model.losses == []
+
+
+@pytest.mark.parametrize("moment", ["on_train_batch_end", "on_test_batch_end"])
+@pytest.mark.parametrize("gate", ["hard_concrete", "group_lasso"])
+def test_an_interrupted_training_leaves_no_gates(gate, moment, data):
+    x, y = data
+    model = compiled(network())
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(
+            x, y, verbose=0, validation_data=(x, y), callbacks=[GateCallback(0.5, gate=gate, verbose=0), Stop(moment)]
+        )
+    assert as_it_was(model)
+    plain = network()
+    plain.set_weights(model.get_weights())
+    np.testing.assert_allclose(model.predict(x, verbose=0), plain.predict(x, verbose=0), atol=1e-6)
+
+
+def test_gates_that_a_loop_has_left_are_stripped(data):
+    x, _ = data
+    model = compiled(network())
+    before = model.predict(x, verbose=0)
+    training = tfprune.gates.GateTraining(model, 0.5)
+    training.start()
+    training.draw()
+    model.train_function = model.predict_function = None
+    assert np.abs(model.predict(x, verbose=0) - before).max() > 1e-3
+    assert as_it_was(tfprune.strip(model))
+    np.testing.assert_allclose(model.predict(x, verbose=0), before, atol=1e-6)
 
 
 def test_what_can_not_be_met_is_said_before_any_step(data):

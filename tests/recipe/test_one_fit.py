@@ -123,6 +123,28 @@ def test_bad_programmes(program, text, data):
         tfprune.PruneCallback(program=3)
 
 
+def test_a_constant_schedule_prunes_at_once(data):
+    model = network()
+    callbacks = Recipe([{"method": "prune", "amount": 0.5, "schedule": "constant", "refit": False}]).callbacks()
+    history = model.fit(*data, verbose=0, callbacks=callbacks).history
+    assert history["sparsity"] == [pytest.approx(0.5, abs=0.01)]
+
+
+def test_the_seed_of_the_recipe_is_that_of_its_callbacks(data):
+    every = [
+        {"method": "gate"}, {"method": "prune", "criterion": "random", "refit": False}, {"method": "regularize"},
+        {"method": "factorize", "epochs": 1, "rank": 0.5},
+    ]  # fmt: skip
+    assert {callback.seed for callback in Recipe(every, seed=7).callbacks(data) if hasattr(callback, "seed")} == {7}
+
+
+def test_a_rate_over_a_schedule_of_the_optimizer_is_refused(data):
+    model = network()
+    model.compile(keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.01, 10)), LOSS)
+    with pytest.raises(InputError, match="so does a schedule of the optimizer"):
+        model.fit(*data, verbose=0, callbacks=Recipe([{"method": "fine_tune", "learning_rate": 0.1}]).callbacks())
+
+
 @pytest.mark.parametrize(
     ("given", "text"),
     [

@@ -16,6 +16,7 @@ from warm import tfprune_command
 import tfprune
 from tfprune.errors import InputError
 from tfprune.recipe import NAMED, Distil, Prune, Recipe, Shrink, find_recipe, stages
+from tfprune.recipe.work import Work
 
 HALF = [{"method": "prune", "granularity": "filter", "budget": "macs=0.5", "epochs": 0}, {"method": "shrink"}]
 
@@ -388,6 +389,40 @@ def test_another_loss_is_another_work(trained, tmp_path):
     other.compile(keras.optimizers.Adam(0.01), "mse", metrics=["accuracy"])
     with pytest.raises(InputError, match="another recipe or model"):
         tfprune.compress(other, train, val, recipe, tmp_path / "out", verbose=0)
+
+
+def test_layers_that_were_frozen_before_a_stage_are_frozen_after_it(trained, tmp_path):
+    block = keras.Sequential([layers.Dense(4, name="inner"), layers.Dense(4, name="own")], name="block")
+    model = keras.Sequential([keras.Input((6,)), block, layers.Dense(2, name="head")])
+    block.get_layer("inner").trainable = False
+    model.compile("sgd", "mse")
+    data = np.ones((8, 6)), np.ones((8, 2))
+    work = Work(
+        model, model, data, data, tmp_path, seed=0, batch_size=8, metric=None, floor=None, tell=print, verbose=0
+    )  # fmt: skip
+    weights = block.get_weights()
+    work.fit([], epochs=1, freeze=["block"])
+    for before, after in zip(weights, block.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert [block.get_layer(name).trainable for name in ("inner", "own")] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"method": "prune", "criterion": "random", "refit": False}, {"method": "regularize"},
+        {"method": "factorize", "epochs": 1, "rank": 0.5},
+    ],
+    ids=lambda given: given["method"],
+)  # fmt: skip
+def test_the_seed_of_a_recipe_is_that_of_its_stages(given, trained, tmp_path, monkeypatch):
+    model, train, val = trained
+    (stage,) = Recipe([given]).steps
+    work = Work(
+        model, model, train, val, tmp_path, seed=7, batch_size=64, metric=None, floor=None, tell=print, verbose=0
+    )  # fmt: skip
+    (callback,) = [stage._callback(work)] if given["method"] == "factorize" else stage.callbacks(work)
+    assert callback.seed == 7
 
 
 def test_models_that_are_not_compiled(trained, tmp_path):

@@ -77,6 +77,19 @@ def test_methods_are_a_hyperparameter_and_the_budget_holds_for_each():
         PruningHyperModel(model, low=0.5, high=0.4)
 
 
+def test_a_learning_rate_is_chosen_where_a_schedule_was():
+    keras_tuner = pytest.importorskip("keras_tuner")
+    from tfprune.search import PruningHyperModel
+
+    model = network()
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
+    model.compile(keras.optimizers.SGD(schedule), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    hp = keras_tuner.HyperParameters()
+    made = PruningHyperModel(model, criteria=["magnitude"]).build(hp)
+    assert float(made.optimizer.learning_rate) == pytest.approx(hp.get("learning_rate"))
+    made.fit(*images(32), verbose=0)
+
+
 def tune(role, port, folder):
     """Run one process of a distributed search: the chief, or a worker."""
     os.environ.update(

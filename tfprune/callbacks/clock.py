@@ -83,7 +83,8 @@ class Clock:
         """Return the optimizer updates made since the training began."""
         past = self._epoch * (self.batches or 0) // self._accumulation
         if self._before is None:
-            self._before = {id(o): self._updates(o) - past for o in optimizers_of(self.model)}
+            unknown = self.batches is None and self._epoch > 0  # how many there were before only the optimizers know
+            self._before = {id(o): 0 if unknown else self._updates(o) - past for o in optimizers_of(self.model)}
         optimizer = self._optimizer()
         if optimizer is None:
             return past + self._batch // self._accumulation

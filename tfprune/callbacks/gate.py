@@ -13,6 +13,7 @@ import numpy as np
 from tfprune import granularity as granularities
 from tfprune.callbacks.best import BestKeepers
 from tfprune.callbacks.clock import Clock, optimizers_of
+from tfprune.callbacks.guard import Guard
 from tfprune.callbacks.last_word import PRUNE, running_list, speak_last
 from tfprune.callbacks.stored import restored_layers, stored_layers
 from tfprune.callbacks.student import student_of
@@ -49,7 +50,8 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         budget: What the network may cost (`Budget(macs=0.5)`, also `params`, `bytes`, `latency`), or the fraction of
             channels, blocks or weights that close, in [0, 1).
         gate: `"hard_concrete"`, `"sigmoid"` (straight-through), `"gumbel"`, or a `tfprune.gates.Gate`; or a penalty in
-            place of gates, as strong as the budget presses: `"group_lasso"`, `"slimming"`, `"hybrid"`, `"l1"`, `"l2"`.
+            place of gates, as strong as the budget presses: `"group_lasso"`, `"slimming"`, `"hybrid"` on channels,
+            `"l1"`, `"l2"`, `"hybrid"` on weights.
         granularity: What a gate opens: `"filter"`, `"head"`, `"layer"` (a residual block) or `"weight"`.
         layers: Only these layers (objects, types, names, paths).
         skip: None of these.
@@ -116,6 +118,7 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._clock: Clock | None = None
         self._keepers = BestKeepers([])
         self._others: keras.callbacks.CallbackList | None = None
+        self._guard = Guard(None, self._restore)
         self._first = True
 
     def set_model(self, model: keras.Model) -> None:
@@ -123,6 +126,7 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         super().set_model(model)
         forget_steps(model)
         self._others = running_list()
+        self._guard = Guard(self._others, self._restore)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Put up the gates and print the plan."""
@@ -155,7 +159,8 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         clock, training = self._running()
         if self._first:
             self._first = False
-            self._restore(clock, training)
+            self._go_on(clock, training)
+        self._guard.watch(self.model)
         if training.kept is None and self._progress(clock) >= self.end:
             self._decide(training)
             self._keepers.start_over()
@@ -175,6 +180,7 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def on_test_begin(self, logs: Any = None) -> None:
         """Evaluate with gates as they are without chance."""
         if self.training is not None and self.training.started:
+            self._guard.watch(self.model)
             self.training.settle()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -205,7 +211,7 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def _progress(self, clock: Clock) -> float:
         return 0.0 if clock.total_steps is None else clock.step() / clock.total_steps
 
-    def _restore(self, clock: Clock, training: Decision) -> None:
+    def _go_on(self, clock: Clock, training: Decision) -> None:
         if self.state is None or not Path(self.state).exists() or not clock.step():
             return  # a new training begins with new gates
         with np.load(self.state, allow_pickle=False) as arrays:
@@ -228,10 +234,17 @@ class GateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if training.kept is None:
             self._decide(training)
         training.finish()
-        forget_steps(self.model)
-        self._others = None
+        self._restore()
         if self.state is not None:
             Path(self.state).unlink(missing_ok=True)
+
+    def _restore(self) -> None:
+        """Take the gates down, decided or not: the model computes as it is."""
+        self._guard.rest()
+        if self.training is not None and self.training.started:
+            self.training.detach()
+        forget_steps(self.model)
+        self._others = None
 
     def _running(self) -> tuple[Clock, Decision]:
         if self._clock is None or self.training is None:

@@ -127,6 +127,9 @@ class GatedCall:
         gated: Its variables with gates.
     """
 
+    replaces_call = True
+    """`tfprune.strip` takes it off."""
+
     def __init__(self, multiplied: Multiplied, owner: keras.Layer, gated: Sequence[Gated]) -> None:
         self.multiplied, self.owner, self.gated = multiplied, owner, gated
         self.inner = owner.call

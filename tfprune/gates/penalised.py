@@ -23,8 +23,8 @@ from tfprune.gates.weights import SingleWeights
 from tfprune.granularity import Filter, Weight
 from tfprune.granularity import get as get_granularity
 from tfprune.graph.choice import LayerChoice
-from tfprune.penalties import Growing, Slimming, Weights
-from tfprune.penalties.base import CHANNELS
+from tfprune.penalties import Growing, Slimming, Weights, penalties
+from tfprune.penalties.base import CHANNELS, KERNELS
 from tfprune.pruning.regularization import Regularization, Setting
 from tfprune.surgery.dead import STATISTICS
 
@@ -53,8 +53,8 @@ class PenaltyTraining(Decision):
     Args:
         model: A built model; it stays the object that it is.
         amount: What the network may cost, or the fraction of channels or weights that goes.
-        penalty: `"group_lasso"`, `"slimming"`, `"hybrid"` (channels), `"l1"`, `"l2"` (weights), or a penalty of
-            `tfprune.penalties`.
+        penalty: `"group_lasso"`, `"slimming"`, `"hybrid"` (channels), `"l1"`, `"l2"`, `"hybrid"` (weights), or a
+            penalty of `tfprune.penalties`.
         granularity: `"filter"`, `"head"` or `"weight"`.
         layers: Only these layers.
         skip: None of these.
@@ -84,8 +84,15 @@ class PenaltyTraining(Decision):
             raise InputError(f"A penalty has no say in {pattern}; give 'filter', 'head' or 'weight', or a gate.")
         behind = find_behind(model, amount, granularity, layers, skip)
         super().__init__(model, behind, Pressure(behind.targets, rate, quadratic=0.0))
+        own = penalties.get(penalty)
+        if (CHANNELS if isinstance(pattern, Filter) else KERNELS) not in own.over:
+            usual = "filter" if CHANNELS in own.over else "weight"
+            raise InputError(
+                f"{own} is over {' and '.join(own.over)} and has no say in {pattern}; give granularity={usual!r}, or "
+                "another penalty."
+            )
         channels = pattern if isinstance(pattern, Filter) else "filter"
-        self._regularization = Regularization(model, Setting(penalty, granularity=channels), layers, skip, seed)
+        self._regularization = Regularization(model, Setting(own, granularity=channels), layers, skip, seed)
         if isinstance(self._regularization.setting.penalty, Growing):
             raise InputError("'growing' chooses by itself what goes; give it to RegularizeCallback.")
         self._usual = float(self._regularization.setting.penalty.default_strength)
@@ -152,7 +159,7 @@ class PenaltyTraining(Decision):
         starts = dict(zip(self.behind.names, np.cumsum([0, *self.behind.names.values()]), strict=False))
         for part, variable in zip(self._regularization.parts, self._leaving, strict=True):
             start = starts.get(part.name)
-            if start is not None:
+            if start is not None and self.behind.names[part.name] == part.size:
                 variable.assign(leaving[start : start + part.size].astype(np.float32))
 
     def sizes(self) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -197,7 +198,8 @@ class GateTraining(Decision):
 
     def state(self) -> dict[str, Any]:
         """Return all that the gates have learned, as arrays, to go on from there."""
-        return {"logits": self.logits, **self._adam.state(), **super().state()}
+        drawn = np.array(json.dumps(self._rng.bit_generator.state))
+        return {"logits": self.logits, "generator": drawn, **self._adam.state(), **super().state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned.
@@ -210,6 +212,8 @@ class GateTraining(Decision):
         super().restore(state)
         self.logits = np.asarray(state["logits"], dtype=np.float64)
         self._adam.restore(state)
+        if "generator" in state:
+            self._rng.bit_generator.state = json.loads(str(state["generator"]))
         if self.kept is not None:
             self._running().assign(np.ones(self.behind.count))
 

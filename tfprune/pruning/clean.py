@@ -13,10 +13,10 @@ __all__ = ["strip"]
 
 
 def strip(model: keras.Model) -> keras.Model:
-    """Take every mask and penalty off a model and give its weights their own constraints and regularisers back.
+    """Take every mask, penalty and gate off a model and give its weights their own constraints and regularisers back.
 
-    The zeros stay. `fit` with a `PruneCallback` or a `RegularizeCallback` does this itself. It is needed after a
-    training that was interrupted.
+    The zeros stay. `fit` with a `PruneCallback`, a `RegularizeCallback` or a `GateCallback` does this itself. It is
+    needed after a training that was interrupted, or a loop of one's own.
 
     Args:
         model: Any model.
@@ -30,6 +30,14 @@ def strip(model: keras.Model) -> keras.Model:
         True
     """
     masks = [detach(variable) for _, layer in walk(model) for variable in own_variables(layer)]
-    if any([*masks, detach_penalties(model), restore_loss(model)]):
-        model.train_function = model.test_function = None  # the traced steps have masks and penalties in them
+    if any([*masks, detach_penalties(model), restore_loss(model), restore_calls(model)]):
+        model.train_function = model.test_function = model.predict_function = None  # traced with all these in them
     return model
+
+
+def restore_calls(model: keras.Model) -> bool:
+    """Give layers whose `call` gates have taken the place of their own back; return whether there were any."""
+    replaced = [layer for _, layer in walk(model) if getattr(vars(layer).get("call"), "replaces_call", False)]
+    for layer in replaced:
+        del vars(layer)["call"]
+    return bool(replaced)

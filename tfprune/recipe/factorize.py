@@ -63,7 +63,8 @@ class Factorize(TrainingStage):
         work.model = callback.factorized()
 
     def _callback(self, work: Work | None) -> FactorizeCallback:
-        return FactorizeCallback(data=None if work is None else work.train, verbose=0, **self._options())
+        given = {} if work is None else {"data": work.train, "seed": work.seed}
+        return FactorizeCallback(verbose=0, **given, **self._options())
 
     def _options(self) -> dict[str, Any]:
         return {

@@ -86,14 +86,14 @@ def callbacks_of(stages: Sequence[Stage], data: Any = None, seed: int = 0) -> li
     found: list[keras.callbacks.Callback] = []
     pruning = [span for span in spans if isinstance(span.stage, Prune)]
     if pruning:
-        found.append(prune_callback(pruning, data))
+        found.append(prune_callback(pruning, data, seed))
     for span in spans:
         stage, share = span.stage, span.end - span.begin
         if isinstance(stage, Regularize):
             found.append(
                 RegularizeCallback(
                     stage.penalty, strength=stage.strength, layers=names_of(stage.layers), skip=names_of(stage.skip),
-                    begin=span.begin, end=span.end, verbose=0,
+                    begin=span.begin, end=span.end, seed=seed, verbose=0,
                 )
             )  # fmt: skip
         elif isinstance(stage, Factorize):
@@ -102,7 +102,8 @@ def callbacks_of(stages: Sequence[Stage], data: Any = None, seed: int = 0) -> li
             found.append(
                 FactorizeCallback(
                     budget if isinstance(budget, Budget) else None, layers=names_of(stage.layers),
-                    skip=names_of(stage.skip), begin=span.begin, end=span.end, data=data, verbose=0, **options,
+                    skip=names_of(stage.skip), begin=span.begin, end=span.end, data=data, seed=seed, verbose=0,
+                    **options,
                 )
             )  # fmt: skip
         elif isinstance(stage, Gate):
@@ -142,7 +143,7 @@ def spans_of(given: Sequence[Stage]) -> list[Span]:
     return spans
 
 
-def prune_callback(spans: Sequence[Span], data: Any) -> PruneCallback:
+def prune_callback(spans: Sequence[Span], data: Any, seed: int = 0) -> PruneCallback:
     """Return the one callback that prunes in all of these stages.
 
     Raises:
@@ -157,13 +158,16 @@ def prune_callback(spans: Sequence[Span], data: Any) -> PruneCallback:
             raise InputError("Stages of one fit prune the same: give them one granularity, layers, skip and round_to.")
         if len(spans) > 1 and isinstance(span.stage, Prune) and span.stage.budget is not None:
             raise InputError("Several stages that prune in one fit go by amounts; give these instead of budgets.")
-    ramp = get_schedule(last.schedule, begin=spans[0].begin, end=spans[-1].end, final_sparsity=final_of(last))
+    parts = {"begin": spans[0].begin, "final_sparsity": final_of(last)}
+    if isinstance(get_schedule(last.schedule), Ramp):
+        parts["end"] = spans[-1].end
+    schedule = get_schedule(last.schedule, **parts)
     budget = amount_of(last.budget, None, None)
     more: dict[str, Any] = {} if first.scope is None else {"scope": scopes.get(first.scope)}
     return PruneCallback(
-        budget if isinstance(budget, Budget) else None, schedule=ramp, granularity=first.pattern,
+        budget if isinstance(budget, Budget) else None, schedule=schedule, granularity=first.pattern,
         criterion=criteria.get(first.criterion or "magnitude"), layers=names_of(first.layers),
-        skip=names_of(first.skip), data=data, refit=data if last.refit else None, verbose=0,
+        skip=names_of(first.skip), data=data, refit=data if last.refit else None, seed=seed, verbose=0,
         program=StagedProgram(spans) if len(spans) > 1 else None, **more,
     )  # fmt: skip
 

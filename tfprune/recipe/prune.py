@@ -61,7 +61,7 @@ class Prune(TrainingStage):
         super().__post_init__()
         if self.one_shot and self._what() is None and not self.pattern.default_sparsity:
             raise InputError("Give an amount or a budget.")
-        self._callback(None)
+        self._callback(None, 0)
 
     @property
     def one_shot(self) -> bool:
@@ -70,7 +70,7 @@ class Prune(TrainingStage):
 
     def callbacks(self, work: Work) -> list[keras.callbacks.Callback]:
         """Return the callback that prunes."""
-        return [self._callback(work.train)]
+        return [self._callback(work.train, work.seed)]
 
     def run(self, work: Work) -> None:
         """Prune."""
@@ -110,12 +110,12 @@ class Prune(TrainingStage):
         kinds = {"filter": Filter, "head": Head}
         return kinds[given](round_to=self.round_to) if given in kinds else granularities.get(given)
 
-    def _callback(self, data: Any) -> PruneCallback:
+    def _callback(self, data: Any, seed: int) -> PruneCallback:
         given = self.scope is not None and not (self.one_shot and self.scope == "greedy")
         options: dict[str, Any] = {"scope": self.scope} if given else {}
         named = "magnitude" if self.criterion is None or self.one_shot else self.criterion
         return PruneCallback(
             self._what(), schedule=self.schedule, criterion=named, granularity=self.pattern,
             layers=names_of(self.layers), skip=names_of(self.skip), data=data,
-            refit=data if self.refit else None, verbose=0, **options,
+            refit=data if self.refit else None, seed=seed, verbose=0, **options,
         )  # fmt: skip

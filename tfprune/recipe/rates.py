@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from tfprune.callbacks.clock import Clock
+from tfprune.errors import InputError
 
 __all__ = ["Rate", "StagedRate"]
 
@@ -27,7 +28,17 @@ class Rate(keras.callbacks.Callback):  # type: ignore[misc]
         self._clock: Clock | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Begin to count."""
+        """Begin to count.
+
+        Raises:
+            InputError: If the optimizer has a schedule of its own.
+        """
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+            raise InputError(
+                "The recipe sets the learning rate, and so does a schedule of the optimizer; compile the model with a "
+                "number, or leave learning_rate out of the stages."
+            )
         variables = self.model.trainable_variables
         self._clock = Clock(self.model, variables, self.params.get("epochs", 1), self.params.get("steps"))
 

@@ -37,13 +37,14 @@ class Regularize(TrainingStage):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._callback()
+        self._callback(0)
 
     def callbacks(self, work: Work) -> list[keras.callbacks.Callback]:
         """Return the callback with the penalty."""
-        return [self._callback()]
+        return [self._callback(work.seed)]
 
-    def _callback(self) -> RegularizeCallback:
+    def _callback(self, seed: int) -> RegularizeCallback:
         return RegularizeCallback(
-            self.penalty, strength=self.strength, layers=names_of(self.layers), skip=names_of(self.skip), verbose=0
-        )
+            self.penalty, strength=self.strength, layers=names_of(self.layers), skip=names_of(self.skip), seed=seed,
+            verbose=0,
+        )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ class Work:
         config = model.get_compile_config() if getattr(model, "compiled", False) else None
         if not config or not config.get("loss"):
             raise InputError(f"{model.name!r} is not compiled; compile it with a loss and metrics first.")
-        self._compilation = {**config, "optimizer": keras.saving.serialize_keras_object(model.optimizer)}
+        self._compilation = compilation_of(model)
         self._rate = rate_of(model.optimizer)
 
     def compile(self, model: keras.Model, rate: float | None = None) -> None:
@@ -88,12 +88,7 @@ class Work:
             model: The model.
             rate: The learning rate; None is that of the dense one.
         """
-        config = copy.deepcopy(self._compilation)
-        settings = config["optimizer"]["config"]
-        while isinstance(settings.get("inner_optimizer"), dict):  # loss scaling wraps the real one
-            settings = settings["inner_optimizer"]["config"]
-        settings["learning_rate"] = self._rate if rate is None else rate  # a number, also where a schedule was
-        model.compile_from_config(config)
+        compile_again(model, self._compilation, self._rate if rate is None else rate)
 
     def fit(
         self,
@@ -135,8 +130,8 @@ class Work:
                 callbacks=[backup, *callbacks, Rate(rate, decay), *self.watchers], **more,
             )  # fmt: skip
         finally:
-            for layer in frozen:
-                layer.trainable = True
+            for layer, before in frozen:  # parents first, which set what is in them too
+                layer.trainable = before
         self.compile(self.model)
 
     def measure(self, model: keras.Model | None = None) -> Measured:
@@ -182,14 +177,36 @@ class Work:
         signature = signature_of(self.dense, batch_size=None, sample=first_batch(self.train))
         return signature.pack(gather(self.train, signature, CALIBRATION, "train"))
 
-    def _freeze(self, names: Sequence[str]) -> list[keras.Layer]:
+    def _freeze(self, names: Sequence[str]) -> list[tuple[keras.Layer, bool]]:
+        """Freeze layers; return each with whether it was trained before."""
         if not names:
             return []
         chosen = inside(dict(walk(self.model)), names)
-        frozen = [layer for _, layer in walk(self.model) if id(layer) in chosen and layer.trainable]
-        for layer in frozen:
+        frozen = [(layer, layer.trainable) for _, layer in walk(self.model) if id(layer) in chosen]
+        for layer, _ in frozen:
             layer.trainable = False
         return frozen
+
+
+def compilation_of(model: keras.Model) -> dict[str, Any]:
+    """Return what a model is compiled with, in plain values."""
+    return {**model.get_compile_config(), "optimizer": keras.saving.serialize_keras_object(model.optimizer)}
+
+
+def compile_again(model: keras.Model, compilation: Mapping[str, Any], rate: float) -> None:
+    """Compile a model as another one was, with a fresh optimizer of a constant learning rate.
+
+    Args:
+        model: The model.
+        compilation: What `compilation_of` returned.
+        rate: The learning rate; a number also where a schedule was.
+    """
+    config = copy.deepcopy(dict(compilation))
+    settings = config["optimizer"]["config"]
+    while isinstance(settings.get("inner_optimizer"), dict):  # loss scaling wraps the real one
+        settings = settings["inner_optimizer"]["config"]
+    settings["learning_rate"] = rate
+    model.compile_from_config(config)
 
 
 def rate_of(optimizer: keras.optimizers.Optimizer) -> float:

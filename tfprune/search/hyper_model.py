@@ -13,6 +13,7 @@ from tfprune.errors import InputError, nearest
 from tfprune.factorization import plan_factorization
 from tfprune.graph import trace
 from tfprune.pruning import plan_filters
+from tfprune.recipe.work import compilation_of, compile_again
 from tfprune.strategies.keras_tuner import required
 
 __all__ = ["PruningHyperModel"]
@@ -108,7 +109,7 @@ class PruningHyperModel(tuner.HyperModel):  # type: ignore[misc,name-defined]
             left = part * self._cost(self.model) / self._cost(made)
             plan = plan_factorization(made, self._budget(left), data=self.data, samples=self.samples, seed=self.seed)
             made = plan.repair().model
-        made.optimizer.learning_rate = rate
+        compile_again(made, compilation_of(self.model), rate)
         return made
 
     def _filters(self, model: keras.Model, part: float, criterion: str) -> keras.Model:
