@@ -144,7 +144,7 @@ def main() -> None:
         content = {"environment": environment(), "cpu": CPU, "packages": PACKAGES, "results": results}
         write_json(path, content)
     rows = [
-        [one["variant"], one["predicted"], one["seen"], f"{one['ratio']:.1f}×" if "ratio" in one else one["error"][:60]]
+        [one["variant"], one["predicted"], one["seen"], f"{one['ratio']:.1f}×" if "ratio" in one else "–"]
         for one in results
     ]
     right = sum(one["agrees"] for one in results)

@@ -269,7 +269,7 @@ def card(demo: Demo, others: Sequence[str] = ()) -> str:
         f"Made by `{demo.command}` with tfprune {host['tfprune']}, {host['interpreter']} "
         f"{host['versions'][host['interpreter']]}, Python {host['python']}. Each file has a card of its own beside it; "
         "`results.json` has all figures.",
-        *(f"`{name}` is not of the demo; `{name}.md` says what it is." for name in others),
+        *([f"Not of the demo, each with its card: {', '.join(f'[`{n}`]({n}.md)' for n in others)}."] if others else []),
         "Images: Fashion-MNIST © 2017 Zalando SE, MIT licence.",
     ]
     return "\n\n".join(paragraphs) + "\n"

@@ -65,9 +65,8 @@ def write_card(
     data = markdown.with_suffix(".json")
     for destination in (markdown, data):
         check_destination(destination, overwrite=overwrite)
-    write_atomically(
-        data, json.dumps({**result.to_dict(), **({"extra": dict(extra)} if extra else {})}, indent=2) + "\n"
-    )
+    facts = {**result.to_dict(), "path": artefact.name, **({"extra": dict(extra)} if extra else {})}
+    write_atomically(data, json.dumps(facts, indent=2) + "\n")
     write_atomically(markdown, card_text(result, extra))
     return markdown
 
