@@ -289,7 +289,8 @@ def verdict(results: list[dict[str, Any]]) -> str:
     right = sum((r["error_float32"] if r["error"] is None else r["error"]) < 1e-6 for r in good)
     return (
         f"{len(good)} of {len(results)} are built and traced, {sum(r['prunable'] > 0 for r in good)} cut; {right} "
-        "compute what the network with zeros does within 1e-6 in float64 (or in float32, where they can only be of that); "
+        "compute what the network with zeros does within 1e-6 in float64 (or in float32, where they can only be of "
+        "that); "
         f"{sum(r['stock'] for r in good)} come back as stock Keras layers and functions alone; "
         f"{sum('tflite_error' in r for r in good)} become a .tflite file that agrees with Keras; in "
         f"{sum(not r['opaque'] for r in good)} nothing is opaque; in {sum(not r['prunable'] for r in good)} nothing "
