@@ -103,6 +103,21 @@ def test_a_cut_that_changes_nothing_changes_no_attribution():
         assert each.deletion[0] == pytest.approx(each.deletion[1], abs=1e-3)
 
 
+def test_maps_with_channels_first_are_as_large_as_the_image():
+    shape, found = (2, 9, 7), []
+    x = planted.images(3, (9, 7, 2))
+    for order in ("channels_last", "channels_first"):
+        first = order == "channels_first"
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input(shape if first else (9, 7, 2))
+        y = layers.Conv2D(4, 3, activation="relu", data_format=order)(inputs)
+        y = layers.GlobalAveragePooling2D(data_format=order)(y)
+        model = keras.Model(inputs, layers.Dense(2)(y))
+        found.append(grad_cam(model, np.moveaxis(x, -1, 1) if first else x))
+    assert found[1].shape == (3, 9, 7)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+
+
 def test_sequences_and_tables_have_attributions_too():
     inputs = keras.Input((16, 3))
     x = layers.Conv1D(4, 3, padding="same", activation="relu", name="conv")(inputs)

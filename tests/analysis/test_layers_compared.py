@@ -147,6 +147,7 @@ def test_noise_in_the_sensitive_layer_does_most():
     again, other = (error_injection(model, x, snr=20, layers=["weak", "strong", "none"], seed=s) for s in (0, 1))
     assert again == found
     assert other != found
+    assert error_injection(model, x, snr=20, layers=["weak"], seed=1_000_000).layers[0].error > 0  # any int will do
 
 
 def test_noise_of_ten_decibels_more_does_a_tenth():

@@ -96,6 +96,22 @@ def test_they_are_saved_beside_the_stages(stages, tmp_path):
     assert len(load_stages(tmp_path / "stages")) == 3
 
 
+def test_damaged_exits_are_said_to_be(stages, tmp_path):
+    folder = tmp_path / "stages"
+    add_exits(stages, images(200, 1), at=[1]).save(folder, tflite=False)
+    whole = (folder / "manifest.json").read_text()
+    for key in ("keras", "stage", "confidence"):
+        told = json.loads(whole)
+        del told["exits"][0][key]
+        (folder / "manifest.json").write_text(json.dumps(told))
+        with pytest.raises(InputError, match=r"manifest\.json is damaged"):
+            load_exits(folder)
+    (folder / "manifest.json").write_text(whole)
+    (folder / "exit_1.keras").write_bytes(b"no model")
+    with pytest.raises(InputError, match=r"exit_1\.keras can't be loaded"):
+        load_exits(folder)
+
+
 def test_in_processes_the_same_samples_leave_and_the_rest_of_the_row_rests(stages, tmp_path):
     exits = add_exits(stages, images(300, 1), confidence=0.8)
     exits.save(tmp_path / "stages")

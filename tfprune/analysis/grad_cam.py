@@ -45,7 +45,7 @@ def grad_cam(
 
     Args:
         model: A built model with a convolution, one input and one output (samples, classes).
-        x: Samples, (samples, positions…, channels).
+        x: Samples, (samples, positions…, channels), or with channels first where the network has them so.
         classes: The class of each sample whose score is explained; None for the network's top class.
         layer: Name or path of another convolution.
         batch: How many samples go through the network at once.
@@ -86,7 +86,7 @@ def grad_cam(
         weights = slopes.mean(axis=tuple(places), keepdims=True)
         parts.append(np.maximum((weights * maps).sum(axis=axis), 0.0))
     found = np.concatenate(parts)
-    target = values.shape[1:-1]
+    target = [values.shape[each] for each in places]
     factors = [1.0, *(wanted / size for wanted, size in zip(target, found.shape[1:], strict=True))]
     larger = zoom(found.astype(np.float64), factors, order=1, mode="nearest", grid_mode=True)
     maps_found: NDArray[np.float32] = np.maximum(larger, 0.0).astype(np.float32)

@@ -35,6 +35,9 @@ need_tensorflow(__name__)
 LARGE_PRIME = 7919
 """Keeps the seeds of layers, batches and repetitions apart."""
 
+LARGEST = 2**31
+"""Numbers that make up a seed are below this."""
+
 
 @dataclass(frozen=True)
 class Sensitivity:
@@ -141,7 +144,7 @@ def error_injection(
         repeat = tf.cast(strengths[-1], tf.int32)
         found = {}
         for row, place in enumerate(places):
-            key = tf.stack([seed * LARGE_PRIME + row, tf.cast(number, tf.int32) * LARGE_PRIME + repeat])
+            key = tf.stack([(seed * LARGE_PRIME + row) % LARGEST, tf.cast(number, tf.int32) * LARGE_PRIME + repeat])
             found[place] = noisy(strengths[row], scales[place], key)
         return found
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tfprune.errors import InputError
 from tfprune.statistics.examples import Examples
 
-__all__ = ["arrays_of", "class_numbers", "labelled_classes", "single_input"]
+__all__ = ["arrays_of", "class_numbers", "single_input"]
 
 
 def arrays_of(examples: Examples) -> list[NDArray[Any]]:
@@ -37,18 +37,6 @@ def class_numbers(labels: Any) -> NDArray[np.int64] | None:
         return found
     whole = values.ndim == 1 and values.dtype.kind in "iubf" and bool((values == np.floor(values)).all())
     return values.astype(np.int64) if whole and (values >= 0).all() else None
-
-
-def labelled_classes(examples: Examples) -> NDArray[np.int64]:
-    """Return the class numbers of samples.
-
-    Raises:
-        InputError: If they have no labels, or these are no classes.
-    """
-    classes = class_numbers(examples.y)
-    if classes is None:
-        raise InputError("This needs labels that are classes; give data as (x, y) with class numbers or one-hot rows.")
-    return classes
 
 
 def single_input(model: keras.Model, examples: Examples) -> NDArray[np.float32]:

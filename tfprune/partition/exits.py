@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,7 +16,7 @@ from tfprune.errors import InputError
 from tfprune.files import PathLike
 from tfprune.numbers import is_integer, is_real
 from tfprune.partition.amounts import duration
-from tfprune.partition.folder import load_stages, save_stages
+from tfprune.partition.folder import load_model, load_stages, save_stages
 from tfprune.partition.manifest import read_manifest
 from tfprune.partition.stages import Sent, Stages
 from tfprune.shown import Shown
@@ -309,8 +310,8 @@ def load_exits(folder: PathLike) -> EarlyExits:
     Raises:
         InputError: As for `load_stages`.
     """
-    found = []
-    for one in read_manifest(folder).get("exits") or ():
-        model = keras.saving.load_model(f"{folder}/{one['keras']}", compile=False, safe_mode=True)
-        found.append(Exit(int(one["stage"]), model, float(one["confidence"])))
-    return EarlyExits(load_stages(folder), tuple(found))
+    found = tuple(
+        Exit(int(one["stage"]), load_model(Path(folder) / one["keras"]), float(one["confidence"]))
+        for one in read_manifest(folder).get("exits") or ()
+    )
+    return EarlyExits(load_stages(folder), found)

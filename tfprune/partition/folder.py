@@ -113,12 +113,7 @@ def load_stages(folder: PathLike) -> Stages:
     manifest = read_manifest(folder)
     stages = []
     for one in manifest["stages"]:
-        path = Path(folder) / one["keras"]
-        try:
-            model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        except Exception as error:  # whatever a damaged or hostile file makes Keras raise
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise InputError(f"{path} can't be loaded: {first[:300]}") from error
+        model = load_model(Path(folder) / one["keras"])
         stages.append(Stage(one["number"], one["device"], model, tuple(one["inputs"]), tuple(one["outputs"])))
     try:
         plan = PartitionPlan.from_dict(manifest["plan"])
@@ -129,6 +124,19 @@ def load_stages(folder: PathLike) -> Stages:
     except (TypeError, KeyError) as error:
         raise InputError(f"{Path(folder) / MANIFEST} is damaged ({error}); save the stages again.") from error
     return Stages(plan, tuple(stages), tensors, manifest["inputs"], manifest["outputs"])
+
+
+def load_model(path: Path) -> keras.Model:
+    """Return the model in a file.
+
+    Raises:
+        InputError: If it can't be loaded.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # whatever a damaged or hostile file makes Keras raise
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path} can't be loaded: {first[:300]}") from error
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 from tfprune.errors import InputError
 from tfprune.files import PathLike
+from tfprune.numbers import is_integer, is_real
 
 __all__ = ["FORMAT", "MANIFEST", "check_folder", "files_of", "read_manifest"]
 
@@ -42,6 +43,9 @@ def read_manifest(folder: PathLike) -> dict[str, Any]:
             for name in (*stage["inputs"], *stage["outputs"]):
                 if name not in known:
                     raise TypeError(f"stage {stage['number']} has the unknown tensor {name!r}")
+        for one in found.get("exits") or ():
+            if not isinstance(one["keras"], str) or not is_real(one["confidence"]) or not is_integer(one["stage"]):
+                raise TypeError(f"{one!r} is no exit")
     except InputError:
         raise
     except (ValueError, TypeError, KeyError) as error:
