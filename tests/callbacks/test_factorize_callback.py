@@ -99,6 +99,37 @@ def test_it_learns_more_than_factorising_at_the_end():
     assert losses["while training"] < 0.9 * losses["at the end"]
 
 
+class CrashError(Exception):
+    """A crash."""
+
+
+def test_a_training_that_crashed_goes_on_with_the_forms_and_ranks_that_were_chosen(tmp_path):
+    x = images(64)
+
+    class Crash(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 3:
+                raise CrashError
+
+    def train(*more):
+        keras.utils.set_random_seed(0)
+        model = compiled()
+        backup = tfprune.BackupAndRestore(tmp_path / "backup")
+        callback = FactorizeCallback(energy=0.8, data=x, frequency=3, state=tmp_path / "factors.json", verbose=0)
+        model.fit(
+            x, np.arange(64) % 4, batch_size=16, epochs=5, shuffle=False, verbose=0, callbacks=[backup, callback, *more]
+        )
+        return callback.factorized()
+
+    whole = train()
+    with pytest.raises(CrashError):
+        train(Crash())
+    again = train()
+    assert not (tmp_path / "factors.json").exists()
+    for own, other in zip(again.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
 def test_the_config_comes_back():
     callback = FactorizeCallback(Budget(macs=0.5), form=["spatial", "svd"], begin=0.1, frequency=7, layers=["a0"])
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(callback))
@@ -114,6 +145,7 @@ def test_the_config_comes_back():
         ({"rank": 2, "frequency": 0}, "frequency is"),
         ({"rank": 2, "schedule": "constant"}, "schedule is"),
         ({"rank": 2, "form": "spatal"}, "Did you mean"),
+        ({"rank": 2, "state": "factors.txt"}, ".json"),
     ],
 )
 def test_bad_arguments(options, said):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -18,7 +20,9 @@ from tfprune.factorization import factorizations, plan_factorization
 from tfprune.factorization.choices import find_forms
 from tfprune.factorization.projection import Projection
 from tfprune.factorization.ranks import check_rank
+from tfprune.files import PathLike, write_atomically
 from tfprune.graph.choice import LayerChoice
+from tfprune.graph.tree import walk
 from tfprune.numbers import is_integer, is_real
 from tfprune.schedules.base import Ramp
 
@@ -49,6 +53,9 @@ class FactorizeCallback(keras.callbacks.Callback):  # type: ignore[misc]
         schedule: The shape of their fall in between: `"cosine"`, `"polynomial"`, `"exponential"`, or a schedule of
             `tfprune.schedules` that goes from one value to another; of its moments and values nothing is used.
         frequency: Steps from one time to the next.
+        state: File (.json) for the forms and ranks that were chosen, which `BackupAndRestore` knows nothing of: a
+            training that is resumed goes on with them, instead of choosing anew from kernels of lower rank. Removed at
+            the end.
         seed: Seed of the choice of rows that layers are seen with.
         verbose: 1 prints the plan, 0 nothing.
 
@@ -82,6 +89,7 @@ class FactorizeCallback(keras.callbacks.Callback):  # type: ignore[misc]
         end: float = 0.8,
         schedule: Any = "cosine",
         frequency: int = 50,
+        state: PathLike | None = None,
         seed: int = 0,
         verbose: int = 1,
     ) -> None:
@@ -104,14 +112,17 @@ class FactorizeCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if not isinstance(shape, Ramp):
             raise InputError(f"schedule is {schedule!r}; give one that goes from one value to another, as 'cosine'.")
         self.schedule = shape
-        self.frequency, self.seed, self.verbose = frequency, seed, verbose
+        if state is not None and Path(state).suffix != ".json":
+            raise InputError(f"The forms and ranks go to a .json file; {str(state)!r} was given.")
+        self.frequency, self.state = frequency, state
+        self.seed, self.verbose = seed, verbose
         self.projection: Projection | None = None
         self._clock: Clock | None = None
-        self._done = -1
+        self._done, self._first, self._resumed = -1, True, False
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Plan once, so that what can't be done is said before any training."""
-        self.projection, self._done = None, -1
+        self.projection, self._done, self._first, self._resumed = None, -1, True, False
         student = student_of(self.model)
         self._plan(student, None)
         epochs, batches = self.params.get("epochs", 1), self.params.get("steps")
@@ -120,6 +131,14 @@ class FactorizeCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Note that an epoch begins."""
         self._running().begin_epoch(epoch)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Look whether this training was begun before, as a backup is read by now."""
+        clock = self._running()
+        if self._first:
+            self._first, self._resumed = False, clock.step() > 0
+            begun = clock.total_steps is not None and clock.step() >= self.begin * clock.total_steps
+            self._done = clock.step() // self.frequency if self._resumed and begun else -1
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Project, if it is time."""
@@ -134,7 +153,7 @@ class FactorizeCallback(keras.callbacks.Callback):  # type: ignore[misc]
             return
         self._done = step // self.frequency
         if self.projection is None:
-            self.projection = self._plan(student_of(self.model), self.data)
+            self.projection = self._chosen(student_of(self.model))
             if self.verbose:
                 print(self.projection.plan)
         self.projection.apply(self.progress(step, first, last))
@@ -146,8 +165,10 @@ class FactorizeCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_end(self, logs: Any = None) -> None:
         """Bring every kernel to its last rank exactly."""
         if self.projection is None:
-            self.projection = self._plan(student_of(self.model), self.data)
+            self.projection = self._chosen(student_of(self.model))
         self.projection.apply(1.0)
+        if self.state is not None:
+            Path(self.state).unlink(missing_ok=True)
 
     def progress(self, step: float, first: float, last: float) -> float:
         """Return how far the ranks have fallen at a step, in [0, 1]."""
@@ -167,6 +188,18 @@ class FactorizeCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if self.projection is None:
             raise InputError("Nothing is factorised yet; pass this callback to fit(callbacks=[…]) first.")
         return self.projection.exact().apply(optimizer=optimizer)
+
+    def _chosen(self, model: keras.Model) -> Projection:
+        """Choose forms and ranks, and note them; or take those that were chosen before training was interrupted."""
+        if self.state is None:
+            return self._plan(model, self.data)
+        path = Path(self.state)
+        if self._resumed and path.exists():
+            return Projection(plan_factorization(model, per_layer=read_choices(path, model)))
+        projection = self._plan(model, self.data)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_choices(path, projection)
+        return projection
 
     def _plan(self, model: keras.Model, data: Any) -> Projection:
         plan = plan_factorization(
@@ -194,6 +227,7 @@ class FactorizeCallback(keras.callbacks.Callback):  # type: ignore[misc]
             "end": self.end,
             "schedule": schedules.serialize(self.schedule),
             "frequency": self.frequency,
+            "state": None if self.state is None else str(self.state),
             "seed": self.seed,
             "verbose": self.verbose,
         }
@@ -205,3 +239,33 @@ class FactorizeCallback(keras.callbacks.Callback):  # type: ignore[misc]
         made = keras.saving.deserialize_keras_object(budget) if isinstance(budget, Mapping) else budget
         chosen = {name: restored_layers(config.get(name)) for name in ("layers", "skip")}
         return cls(**{**config, **chosen, "budget": made})
+
+
+def write_choices(path: Path, projection: Projection) -> None:
+    """Write which layers, by their places in the model, get which form and ranks."""
+    places = {id(layer): place for place, (_, layer) in enumerate(walk(projection.plan.graph.model))}
+    chosen = [
+        {
+            "layer": places[id(one.candidate.layer)], "form": factorizations.serialize(one.option.form),
+            "ranks": one.option.ranks,
+        }
+        for one in projection.plan.factorized
+        if one.option is not None
+    ]  # fmt: skip
+    write_atomically(path, json.dumps(chosen))
+
+
+def read_choices(path: Path, model: keras.Model) -> dict[Any, Any]:
+    """Return the forms and ranks that were written, by layer.
+
+    Raises:
+        InputError: If the file is damaged, or of another model.
+    """
+    layers = [layer for _, layer in walk(model)]
+    try:
+        return {
+            layers[one["layer"]]: (factorizations.deserialize(one["form"]), tuple(int(rank) for rank in one["ranks"]))
+            for one in json.loads(path.read_text(encoding="utf-8"))
+        }
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} has no forms and ranks of this model ({error}); delete it to choose anew.") from error

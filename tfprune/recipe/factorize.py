@@ -63,7 +63,9 @@ class Factorize(TrainingStage):
         work.model = callback.factorized()
 
     def _callback(self, work: Work | None) -> FactorizeCallback:
-        given = {} if work is None else {"data": work.train, "seed": work.seed}
+        given: dict[str, Any] = (
+            {} if work is None else {"data": work.train, "seed": work.seed, "state": work.folder / "factors.json"}
+        )
         return FactorizeCallback(verbose=0, **given, **self._options())
 
     def _options(self) -> dict[str, Any]:

@@ -34,8 +34,8 @@ __all__ = ["Compressed", "compress"]
 
 STATE = "metrics.json"
 OWN = (
-    "recipe.yaml", "card.md", "log.txt", "model.keras", "gates.npz", "dense_float32.tflite", "model_micro.tflite",
-    "model_micro.h", "model_micro.cc", "report.html", "report.json",
+    "recipe.yaml", "card.md", "log.txt", "model.keras", "gates.npz", "factors.json", "dense_float32.tflite",
+    "model_micro.tflite", "model_micro.h", "model_micro.cc", "report.html", "report.json",
 )  # fmt: skip
 WRITTEN = (STATE, *OWN, "model_*.tflite", "stage_*.keras")
 STAGE_FILE = re.compile(r"stage_\d+_.+\.keras")
