@@ -1,5 +1,7 @@
 """Stages compute what the whole network does, to the last bit."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +10,17 @@ from partition.networks import MODELS
 
 from tfprune.errors import InputError
 from tfprune.graph import trace
-from tfprune.partition import Chain, Device, Devices, Link, explore_partition, partition, plan_partition, profile
+from tfprune.partition import (
+    Chain,
+    Device,
+    Devices,
+    Link,
+    explore_partition,
+    load_stages,
+    partition,
+    plan_partition,
+    profile,
+)
 from tfprune.partition.stages import sample_inputs
 
 ROW = Devices([Device("a", 0.5), Device("b"), Device("c", 2.0)], Link("1MB/s", "1 ms"))
@@ -231,3 +243,34 @@ def test_explorers_say_how_far_they_are_from_the_optimum():
     assert len({plan.bottleneck for plan in plans}) == len(plans)
     with pytest.raises(InputError, match="one objective"):
         explore_partition(model, ROW, latency=times, solver="exact")
+
+
+class KilledError(BaseException):
+    """The end of a process."""
+
+
+def test_stages_are_never_lost_when_saving_is_killed(tmp_path, monkeypatch):
+    """Before the old ones are moved away, or between the two moves."""
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(4, name="a"), layers.Dense(2, name="b")])
+    made = partition(model, plan_partition(model, ROW, stages=2, latency=[1, 1]))
+    place, x = tmp_path / "stages", np.ones((3, 8), "float32")
+    made.save(place, tflite=False)
+    replace = os.replace
+
+    for moment in (0, 1):
+        moves = []
+
+        def killed(*paths, moment=moment, moves=moves):
+            if len(moves) == moment:
+                raise KilledError
+            moves.append(paths)
+            replace(*paths)
+
+        monkeypatch.setattr("tfprune.partition.folder.os.replace", killed)
+        with pytest.raises(KilledError):
+            made.save(place, overwrite=True, tflite=False)
+        monkeypatch.setattr("tfprune.partition.folder.os.replace", replace)
+        np.testing.assert_array_equal(load_stages(place)(x), model(x))
+        made.save(place, overwrite=True, tflite=False)
+        assert len(load_stages(place)) == 2
+        assert [path.name for path in tmp_path.iterdir()] == ["stages"]

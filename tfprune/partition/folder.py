@@ -20,12 +20,12 @@ import numpy as np
 from tfprune.errors import InputError
 from tfprune.export import to_tflite
 from tfprune.files import PathLike
-from tfprune.partition.manifest import FORMAT, MANIFEST, check_folder, read_manifest
+from tfprune.partition.manifest import FORMAT, MANIFEST, OLD, check_folder, read_manifest
 from tfprune.partition.plan import PartitionPlan
 from tfprune.partition.stages import Sent, Stage, Stages, sample_inputs
 from tfprune.version import __version__
 
-__all__ = ["load_stages", "new_folder", "save_stages"]
+__all__ = ["load_model", "load_stages", "new_folder", "save_stages"]
 
 PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert")
 SAMPLES = 8
@@ -157,12 +157,12 @@ def new_folder(folder: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)  # mkdtemp makes private folders
-        old = temporary.with_name(f"{temporary.name}-old")
+        old = temporary.with_name(f"{temporary.name}{OLD}")
         if destination.is_dir():
             os.replace(destination, old)
         try:
             os.replace(temporary, destination)
-        except OSError:
+        except BaseException:
             if old.is_dir():
                 os.replace(old, destination)
             raise

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +14,13 @@ from tfprune.errors import InputError
 from tfprune.files import PathLike
 from tfprune.numbers import is_integer, is_real
 
-__all__ = ["FORMAT", "MANIFEST", "check_folder", "files_of", "read_manifest"]
+__all__ = ["FORMAT", "MANIFEST", "OLD", "check_folder", "files_of", "read_manifest", "recover"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+OLD = "-old"
+"""What the hidden name of a folder ends in while it is replaced."""
+
 OURS = re.compile(r"stage_\d+\.(keras|tflite)|exit_\d+\.(keras|tflite)|manifest\.json")
 NEEDED = {"format": int, "model": str, "tensors": list, "stages": list, "plan": dict, "versions": dict}
 
@@ -27,6 +32,7 @@ def read_manifest(folder: PathLike) -> dict[str, Any]:
         InputError: If there is none, it is damaged, of another version, or a file is missing that it names.
     """
     path = Path(folder) / MANIFEST
+    recover(Path(folder))
     if not path.is_file():
         raise InputError(f"There is no {MANIFEST} in {folder}; give a folder that tfprune partition --out wrote.")
     try:
@@ -64,6 +70,17 @@ def files_of(manifest: Mapping[str, Any]) -> list[str]:
     return [str(one[key]) for one in entries for key in ("keras", "tflite") if one.get(key)]
 
 
+def recover(folder: Path) -> None:
+    """Bring back stages that were being replaced when the process was killed: they are hidden beside the folder."""
+    if folder.exists():
+        return
+    hidden = sorted(folder.resolve().parent.glob(f".{glob.escape(folder.name)}-????????{OLD}"))
+    for old in hidden:
+        if (old / MANIFEST).is_file():
+            os.replace(old, folder)
+            return
+
+
 def check_folder(folder: PathLike, *, overwrite: bool = False) -> Path:
     """Return a folder as a Path if stages may be saved there.
 
@@ -73,6 +90,7 @@ def check_folder(folder: PathLike, *, overwrite: bool = False) -> Path:
         InputError: If it is a file, has files in it that may not be replaced, or there is nowhere to make it.
     """
     destination = Path(folder)
+    recover(destination)
     if destination.exists() and not destination.is_dir():
         raise InputError(f"{destination} is a file; give the path of a folder.")
     if not destination.resolve().parent.is_dir():
