@@ -150,8 +150,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Return the results as Markdown."""
     cells = []
     for row in rows:
-        what = "whole" if row["kind"] == "whole" else (
-            f"{row['sparsity']:.0%} zeros" if row["kind"] == "zeros" else
+        what = "original" if row["kind"] == "whole" else (
+            f"{100 * row['sparsity']:.0f} % zeros" if row["kind"] == "zeros" else
             f"filters, to 1/{ELSEWHERE['mobilenet_v2', row['sparsity']]} of the latency"
         )  # fmt: skip
         elsewhere = "" if row["elsewhere"] is None else f"{row['elsewhere']:.2f}×"
@@ -208,7 +208,7 @@ def main() -> None:
     content: dict[str, Any] = {"environment": environment(), "epochs": [epochs, after], "told": told}
     content["rows"] = measure(models, told, images, work, 0.2 if quick else 3.0)
     text = (
-        f"{table(content['rows'])}\n\nThe whole network: {epochs} epochs on CIFAR-10 (JPEG); each other one {after} "
+        f"{table(content['rows'])}\n\nThe original network: {epochs} epochs on CIFAR-10 (JPEG); each other one {after} "
         f"more, taught by it; before that, fewer filters were refitted. {len(images.y_test):,} test images."
     )
     report(destination(arguments, "zeros_or_filters"), content, text)

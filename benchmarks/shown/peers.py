@@ -119,7 +119,7 @@ def versions() -> list[str]:
 
 @figures
 def peers() -> str:
-    rows = [WORKS_WITH, *filters_removed(2.1), kinds(), *features()]
+    rows = [WORKS_WITH, *filters_removed(2.1), factorised(), kinds(), *features()]
     return (
         f"{markdown(versions(), rows)}\n\nPer cent of {tested()}. Bold is what is ahead by more than chance may do. "
         f"{conditions()} [All that was compared](docs/compared.md), and [every benchmark](docs/benchmarks.md) with its "
