@@ -68,7 +68,8 @@ class Target:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Target:
         """Make a target of `get_config()`'s result."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in config.items()})
+        made: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in config.items()}
+        return cls(**made)
 
     def channels(self, precision: str = "float32") -> int:
         """Return what numbers of channels should be multiples of."""

@@ -337,13 +337,15 @@ class PruneCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def get_config(self) -> dict[str, Any]:
         """Return the arguments; layers by name, and neither data nor the program."""
         asked, sparsity = self._asked, self._asked["sparsity"]
-        granularity, schedule, frequency = asked["granularity"], schedules.serialize(self.schedule), None
+        granularity = asked["granularity"]
+        schedule: Any = schedules.serialize(self.schedule)
+        frequency = None
         if isinstance(sparsity, Budget):
             sparsity = keras.saving.serialize_keras_object(sparsity)
         elif self.target is None:
             sparsity = None  # the schedule has it
         if self.target is not None and isinstance(asked["schedule"], str | type):  # made anew once the model is known
-            names = {kind: name for name, kind in schedules.schedules._classes.items()}
+            names: dict[Any, str] = {kind: name for name, kind in schedules.schedules._classes.items()}
             schedule, frequency = names.get(asked["schedule"], asked["schedule"]), self._frequency
         return {
             "sparsity": sparsity,
