@@ -35,7 +35,7 @@ def flipped(content: bytes, draw: Draw) -> bytes:
     # Half of the time at the ends, where tables and offsets are.
     ends = draw.random() < 0.5
     for _ in range(int(2 ** draw.integers(0, 6))):
-        place = int(draw.integers(8, min(512, len(content)))) if ends else int(draw.integers(8, len(content)))
+        place = int(draw.integers(0, min(512, len(content)) if ends else len(content)))
         damaged[place if draw.random() < 0.5 else -place] = int(draw.integers(256))
     damaged[4:8] = content[4:8]  # else it is no .tflite file, which is another test
     return bytes(damaged)
@@ -61,13 +61,15 @@ def one(draw: Draw, things: Any) -> Any:
     return things[int(draw.integers(len(things)))]
 
 
-def graph_of(model: Any) -> Any:
-    return model.subgraphs[0]
+def graph_of(model: Any, draw: Draw) -> Any:
+    """Return the first graph of a model, or often another one: the body of a loop, say."""
+    others = model.subgraphs[1:]
+    return one(draw, others) if others and draw.random() < 0.4 else model.subgraphs[0]
 
 
 @edit
 def shape(model: Any, draw: Draw) -> None:
-    tensor = one(draw, graph_of(model).tensors)
+    tensor = one(draw, graph_of(model, draw).tensors)
     kinds = (
         [number(draw)] * (0 if tensor.shape is None else len(tensor.shape)), [1] * int(draw.integers(0, 40)),
         [2**16] * 6, None,
@@ -77,7 +79,7 @@ def shape(model: Any, draw: Draw) -> None:
 
 @edit
 def one_size(model: Any, draw: Draw) -> None:
-    tensor = one(draw, graph_of(model).tensors)
+    tensor = one(draw, graph_of(model, draw).tensors)
     if tensor.shape is not None and len(tensor.shape):
         tensor.shape = [int(size) for size in tensor.shape]
         tensor.shape[int(draw.integers(len(tensor.shape)))] = number(draw)
@@ -85,17 +87,17 @@ def one_size(model: Any, draw: Draw) -> None:
 
 @edit
 def signature_shape(model: Any, draw: Draw) -> None:
-    one(draw, graph_of(model).tensors).shapeSignature = [number(draw) for _ in range(int(draw.integers(0, 6)))]
+    one(draw, graph_of(model, draw).tensors).shapeSignature = [number(draw) for _ in range(int(draw.integers(0, 6)))]
 
 
 @edit
 def kind_of_tensor(model: Any, draw: Draw) -> None:
-    one(draw, graph_of(model).tensors).type = int(draw.integers(0, 24))
+    one(draw, graph_of(model, draw).tensors).type = int(draw.integers(0, 24))
 
 
 @edit
 def buffer_of_tensor(model: Any, draw: Draw) -> None:
-    one(draw, graph_of(model).tensors).buffer = abs(number(draw))
+    one(draw, graph_of(model, draw).tensors).buffer = abs(number(draw))
 
 
 @edit
@@ -113,7 +115,7 @@ def contents(model: Any, draw: Draw) -> None:
 
 @edit
 def input_of_operation(model: Any, draw: Draw) -> None:
-    operator = one(draw, graph_of(model).operators)
+    operator = one(draw, graph_of(model, draw).operators)
     inputs = [] if operator.inputs is None else [int(i) for i in operator.inputs]
     if inputs and draw.random() < 0.6:
         inputs[int(draw.integers(len(inputs)))] = number(draw)
@@ -124,14 +126,14 @@ def input_of_operation(model: Any, draw: Draw) -> None:
 
 @edit
 def output_of_operation(model: Any, draw: Draw) -> None:
-    operator = one(draw, graph_of(model).operators)
+    operator = one(draw, graph_of(model, draw).operators)
     operator.outputs = [number(draw)] if draw.random() < 0.7 else []
 
 
 @edit
 def loop(model: Any, draw: Draw) -> None:
     """An operation reads what it makes, or what comes later."""
-    operators = graph_of(model).operators
+    operators = graph_of(model, draw).operators
     one(draw, operators).inputs = list(one(draw, operators).outputs)
 
 
@@ -145,7 +147,7 @@ def kind_of_operation(model: Any, draw: Draw) -> None:
 
 @edit
 def code_of_operation(model: Any, draw: Draw) -> None:
-    one(draw, graph_of(model).operators).opcodeIndex = abs(number(draw))
+    one(draw, graph_of(model, draw).operators).opcodeIndex = abs(number(draw))
 
 
 @edit
@@ -155,7 +157,7 @@ def version_of_operation(model: Any, draw: Draw) -> None:
 
 @edit
 def options(model: Any, draw: Draw) -> None:
-    operator = one(draw, graph_of(model).operators)
+    operator = one(draw, graph_of(model, draw).operators)
     values = vars(operator.builtinOptions) if operator.builtinOptions is not None else {}
     if not values or draw.random() < 0.3:
         operator.builtinOptions, operator.builtinOptionsType = None, 0
@@ -167,7 +169,7 @@ def options(model: Any, draw: Draw) -> None:
 
 @edit
 def quantisation(model: Any, draw: Draw) -> None:
-    tensor = one(draw, graph_of(model).tensors)
+    tensor = one(draw, graph_of(model, draw).tensors)
     if tensor.quantization is None:
         return
     tensor.quantization.scale = one(draw, ([float("nan")], [0.0], [-1.0], [1e38] * 3, [], None))
@@ -177,7 +179,7 @@ def quantisation(model: Any, draw: Draw) -> None:
 
 @edit
 def sparsity(model: Any, draw: Draw) -> None:
-    stored = [tensor for tensor in graph_of(model).tensors if tensor.sparsity is not None]
+    stored = [tensor for tensor in graph_of(model, draw).tensors if tensor.sparsity is not None]
     if not stored:
         return
     about = one(draw, stored).sparsity
@@ -194,23 +196,23 @@ def sparsity(model: Any, draw: Draw) -> None:
 
 @edit
 def inputs_of_graph(model: Any, draw: Draw) -> None:
-    graph_of(model).inputs = one(draw, ([number(draw)], [], [0] * 300, [number(draw), 0]))
+    graph_of(model, draw).inputs = one(draw, ([number(draw)], [], [0] * 300, [number(draw), 0]))
 
 
 @edit
 def outputs_of_graph(model: Any, draw: Draw) -> None:
-    graph_of(model).outputs = one(draw, ([number(draw)], [], [0] * 300, [number(draw), 0]))
+    graph_of(model, draw).outputs = one(draw, ([number(draw)], [], [0] * 300, [number(draw), 0]))
 
 
 @edit
 def operations_in_another_order(model: Any, draw: Draw) -> None:
-    operators = graph_of(model).operators
-    graph_of(model).operators = [operators[int(n)] for n in draw.permutation(len(operators))]
+    graph = graph_of(model, draw)
+    graph.operators = [graph.operators[int(n)] for n in draw.permutation(len(graph.operators))]
 
 
 @edit
 def no_operations(model: Any, draw: Draw) -> None:
-    graph_of(model).operators = [] if draw.random() < 0.5 else None
+    graph_of(model, draw).operators = [] if draw.random() < 0.5 else None
 
 
 @edit
@@ -220,7 +222,7 @@ def another_graph(model: Any, draw: Draw) -> None:
 
 @edit
 def names(model: Any, draw: Draw) -> None:
-    for tensor in graph_of(model).tensors:
+    for tensor in graph_of(model, draw).tensors:
         tensor.name = one(draw, NAMES)
 
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from attacks.tflite_files import ALWAYS, attack
+from attacks.tflite_files import attack, doors, other_doors
+
+EVERY = {
+    "lint", "inspect", "benchmark", "report", "partition", "tensors", "predict", "layers", "android", "micro",
+    "compare", "requantize",
+}  # fmt: skip
 
 
 @pytest.mark.slow
 def test_damaged_files_are_taken_or_refused():
-    found = attack(12)
+    """Through every door, each of which takes what is whole."""
+    assert set(doors()) == EVERY
+    found = attack(len(other_doors()))
     assert found["wrong"] == []
     seen = {tuple(key.split(", ")) for key in found["ends"]}
-    assert {way for way, _, _ in seen} == {"flipped", "edited"}
-    assert {end for _, _, end in seen} == {"taken", "refused"}
-    assert len({door for _, door, _ in seen}) > len(ALWAYS) + 2
+    for way in ("flipped", "edited"):
+        assert {door for one, door, _ in seen if one == way} == EVERY
+    assert {(door, end) for way, door, end in seen if way == "whole"} == {(door, "taken") for door in EVERY}
+    assert {end for way, _, end in seen if way == "edited"} == {"taken", "refused"}

@@ -1,8 +1,9 @@
 """Thousands of damaged `.tflite` files through every door that such files come in by.
 
-Each file goes through the parser's doors and through one of those that run it. What goes in must come out as a result
-or as a `TfpruneError` of one printable line, within a time limit, and whoever called must live on. A process does all
-this for one file after the other and tells how each ended; this one watches it.
+Each file goes through the linter, the check of exports, a benchmark, a report of the folder that it lies in, and a
+pipeline of stages of which it is one; and through one of the other doors, which take turns. What goes in must come
+out as a result or as a `TfpruneError` of one printable line, within a time limit, and whoever called must live on. A
+process does all this for one file after the other and tells how each ended; this one watches it.
 
     python tests/attacks/tflite_files.py --count 2000 --jobs 2 --log counts.json    # 2,000 of each kind
 """
@@ -30,40 +31,49 @@ from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1]
 
-LIMIT = 60.0
-"""Seconds in which all doors must have answered; processes of their own have 3 of these."""
+LIMIT = 30.0
+"""Seconds in which a door must have answered; processes of its own have 3 of these each."""
 BRIEF = {"runs": 1, "min_seconds": 0.0, "warmup": 0, "warmup_seconds": 0.0, "timeout": 3.0}
 MEMORY = 12 << 30
 
 
 def doors() -> dict[str, Any]:
-    """Return what takes a `.tflite` file, by name: always those of `ALWAYS`, and one of the others."""
+    """Return what takes a `.tflite` file, by name."""
     import numpy as np
 
     import tfprune
     from tfprune import benchmark, lint, micro
     from tfprune.analysis import compare
+    from tfprune.export.inspection import inspect_file
 
     def stages(path: Path) -> None:
         folder = path.parent / "stages"
         (folder / "stage_1.tflite").write_bytes(path.read_bytes())
         tfprune.partition.run_stages(folder, np.zeros((2, 8, 8, 3), "float32"), timeout=3.0)
 
+    def report(path: Path) -> None:
+        folder = path.parent / "compressed"
+        (folder / "model_float32.tflite").write_bytes(path.read_bytes())
+        tfprune.report.of_folder(folder, latency=True, benchmark=BRIEF).to_html()
+
     return {
         "lint": lambda path: str(lint(path, "android-cpu")),
+        "inspect": lambda path: str(inspect_file(path, timeout=3.0)),
         "benchmark": lambda path: str(benchmark.run(path, **BRIEF)),
-        "inspect": lambda path: str(benchmark.inspect(path, timeout=3.0)),
+        "report": report,
+        "partition": stages,
+        "tensors": lambda path: str(benchmark.inspect(path, timeout=3.0)),
         "predict": lambda path: benchmark.predict(path, np.zeros((1, 8, 8, 3), "float32"), timeout=3.0),
         "layers": lambda path: str(benchmark.layers(path, runs=1, min_seconds=0.0, timeout=3.0)),
         "android": lambda path: tfprune.export.to_android(path, path.parent / "android", overwrite=True),
         "micro": lambda path: str(micro.measure(path, timeout=3.0)),
         "compare": lambda path: str(compare({"file": path}, latency=False)),
-        "partition": stages,
         "requantize": lambda path: tfprune.export.requantize(path, path.parent / "small.tflite", overwrite=True),
     }
 
 
-ALWAYS = ("lint",)
+ALWAYS = ("lint", "inspect", "benchmark", "report", "partition")
+"""The doors that each file goes through; of the others one, by its number."""
 
 
 def originals(folder: Path) -> list[bytes]:
@@ -82,8 +92,8 @@ def originals(folder: Path) -> list[bytes]:
     network = keras.Model(image, layers.Dense(5, activation="softmax")(layers.GlobalAveragePooling2D()(x)))
     sparse = keras.models.clone_model(network)
     tfprune.prune(sparse, 0.8)
-    steps = keras.Input((8, 8, 3))
-    recurrent = keras.Model(steps, layers.Dense(2)(layers.GRU(4)(layers.Reshape((8, 24))(steps))))
+    steps = keras.Input((8, 8, 3), name="image")
+    recurrent = keras.Model(steps, layers.Dense(5)(layers.GRU(4)(layers.Reshape((8, 24))(steps))))
     data = np.random.default_rng(0).normal(size=(16, 8, 8, 3)).astype("float32")
     found = []
     for number, (model, options) in enumerate(
@@ -103,7 +113,7 @@ def victim(folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    told = os.fdopen(os.dup(1), "w")
+    told = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 
     from attacks.damaged import damaged
@@ -111,13 +121,16 @@ def victim(folder: Path) -> None:
     warnings.simplefilter("ignore")
     files = [path.read_bytes() for path in sorted((folder / "originals").glob("*.tflite"))]
     every, path = doors(), folder / "model.tflite"
-    others = [name for name in every if name not in ALWAYS]
+    others = other_doors()
     for line in sys.stdin:
         case = json.loads(line)
-        path.write_bytes(damaged(files, case["way"], case["seed"]))
-        chosen = case.get("doors") or (*ALWAYS, others[(case["seed"] // len(files)) % len(others)])
-        ends = {name: through(every[name], path) for name in chosen}
-        print(json.dumps(ends), file=told, flush=True)
+        number = case["seed"] % len(files)
+        path.write_bytes(files[number] if case["way"] == "whole" else damaged(files, case["way"], case["seed"]))
+        chosen = case.get("doors") or (*ALWAYS, others[case["seed"] % len(others)])
+        for name in chosen:
+            print(name, file=told)
+            print(json.dumps(through(every[name], path)), file=told)
+        print(file=told)
 
 
 def through(door: Any, path: Path) -> str:
@@ -138,12 +151,11 @@ def through(door: Any, path: Path) -> str:
 class Watched:
     """A victim that is watched, and started again when it has died."""
 
-    def __init__(self, originals_folder: Path, folder: Path, stages: Path | None) -> None:
+    def __init__(self, place: Path, folder: Path) -> None:
         self._folder = folder
         folder.mkdir()
-        shutil.copytree(originals_folder, folder / "originals")
-        if stages is not None:
-            shutil.copytree(stages, folder / "stages")
+        for name in ("originals", "stages", "compressed"):
+            shutil.copytree(place / name, folder / name)
         self._process: Any = None
 
     def _start(self) -> None:
@@ -168,19 +180,25 @@ class Watched:
         if self._process is None or self._process.poll() is not None:
             self.stop()
             self._start()
+        ends: dict[str, str] = {}
+        door = "?"
         try:
             self._process.stdin.write(json.dumps(case) + "\n")
             self._process.stdin.flush()
-            line = self._said.get(timeout=LIMIT + (120 if self._fresh else 0))
+            while door := self._said.get(timeout=LIMIT + (120 if self._fresh else 0)).rstrip("\n"):
+                ends[door] = "the caller died"
+                line = self._said.get(timeout=LIMIT)
+                if not line:
+                    ends[door] += f" with {self._process.wait()}"
+                    return ends
+                ends[door] = json.loads(line)
+                self._fresh = False
         except BrokenPipeError:
-            line = ""
+            ends["?"] = f"the caller died with {self._process.wait()}"
         except queue.Empty:
             self.stop()
-            return {"?": f"hung for {LIMIT:g} s"}
-        self._fresh = False
-        if not line:
-            return {"?": f"the caller died with {self._process.wait()}"}
-        return dict(json.loads(line))
+            ends[door or "?"] = f"hung for {LIMIT:g} s"
+        return ends
 
     def stop(self) -> None:
         """End it."""
@@ -192,6 +210,11 @@ class Watched:
                 with contextlib.suppress(OSError):
                     pipe.close()
             self._process = None
+
+
+def other_doors() -> list[str]:
+    """Return the doors that take turns."""
+    return [name for name in doors() if name not in ALWAYS]
 
 
 def attack(
@@ -217,19 +240,22 @@ def attack(
         place = Path(temporary)
         (place / "originals").mkdir()
         originals(place / "originals")
-        stages = staged(place / "stages")
+        staged(place / "stages")
+        compressed(place / "compressed")
         todo: queue.Queue[dict[str, Any]] = queue.Queue()
         for seed in range(first, first + count):
             for way in WAYS:
                 todo.put({"way": way, "seed": seed, "doors": doors})
+        wholes = [{"way": "whole", "seed": 0, "doors": doors or [*ALWAYS, *other_doors()]}]
+        wholes += [{"way": "whole", "seed": seed, "doors": doors or ALWAYS} for seed in range(1, 5)]
 
         def work(number: int) -> None:
-            watched = Watched(place / "originals", place / f"victim_{number}", stages)
+            watched = Watched(place, place / f"victim_{number}")
             try:
                 while True:
-                    case = todo.get_nowait()
+                    case = wholes.pop(0) if wholes else todo.get_nowait()
                     for door, end in watched(case).items():
-                        kind = end if end in ("taken", "refused") else "wrong"
+                        kind = end if end in ("taken", "refused")[: 1 if case["way"] == "whole" else 2] else "wrong"
                         ends[f"{case['way']}, {door}, {kind}"] += 1
                         if kind == "wrong":
                             wrong.append({**case, "door": door, "end": end})
@@ -248,18 +274,31 @@ def attack(
     }  # fmt: skip
 
 
-def staged(folder: Path) -> Path:
-    """Write two stages whose first takes what the files take."""
+def compressed(folder: Path) -> None:
+    """Write the folder of a recipe, with a file."""
+    import keras
+    import numpy as np
+
+    import tfprune
+
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(5)])
+    model.compile("sgd", "mse")
+    data = np.zeros((8, 8, 8, 3), "float32"), np.zeros((8, 5), "float32")
+    recipe = {"version": 1, "stages": [{"method": "export", "precision": "float32", "benchmark": False}]}
+    tfprune.compress(model, data, data, recipe, folder, verbose=0)
+
+
+def staged(folder: Path) -> None:
+    """Write two stages whose first takes and returns what the files do, by the same names."""
     import keras
 
     from tfprune.partition import Device, Devices, Link, partition, plan_partition
 
-    model = keras.Sequential(
-        [keras.Input((8, 8, 3), name="image"), keras.layers.Conv2D(4, 3), keras.layers.Conv2D(4, 3)]
-    )
+    image = keras.Input((8, 8, 3), name="image")
+    hidden = keras.layers.Dense(5, name="output_0")(keras.layers.Flatten()(image))
+    model = keras.Model(image, keras.layers.Dense(4)(hidden))
     row = Devices([Device("a"), Device("b")], Link("100MB/s"))
-    partition(model, plan_partition(model, row, stages=2, latency=[1.0] * 2)).save(folder)
-    return folder
+    partition(model, plan_partition(model, row, stages=2, latency=[1.0] * 3)).save(folder)
 
 
 def main() -> None:
