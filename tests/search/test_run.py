@@ -107,11 +107,15 @@ def test_other_settings_or_labels_are_another_search(trained, tmp_path):
             run(model, x, Budget(macs=0.5), folder=tmp_path / "out", **{**given, name: value})
 
 
-def test_a_trained_network_whose_file_is_lost_is_trained_again(trained, monkeypatch):
+def test_a_trained_network_whose_file_is_lost_is_trained_again(trained, tmp_path):
     model, (x, y) = trained
-    options = {**QUICK, "rungs": ("estimate", "tune"), "climb": (1,), "train": (x, y), "val": (x[:64], y[:64])}
+    options = {
+        **QUICK, "rungs": ("estimate", "tune"), "climb": (1,), "train": (x, y), "val": (x[:64], y[:64]),
+        "folder": tmp_path,
+    }  # fmt: skip
     kept = run(model, x, Budget(macs=0.5), **options)
-    monkeypatch.setattr(sys.modules["tfprune.search.run"], "saved_model", lambda *_: None)
+    for path in (tmp_path / "models").glob("*.keras"):
+        path.write_bytes(b"damaged")
     lost = run(model, x, Budget(macs=0.5), **options)
     assert lost.best.metrics == kept.best.metrics
     for own, other in zip(lost.model.get_weights(), kept.model.get_weights(), strict=True):
