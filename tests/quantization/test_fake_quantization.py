@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from tfprune.quantization import fake_quantize, quantize_activation, quantize_kernel
+import tfprune
+from tfprune.quantization import FakeQuantized, fake_quantize, quantize_activation, quantize_kernel
 from tfprune.quantization.kernels import kernels_of
 
 FINITE = st.floats(-1000, 1000, width=32).filter(lambda value: value == 0 or abs(value) > 1e-3)
@@ -105,3 +106,16 @@ def test_there_is_a_scale_for_each_output_channel(layer, shape, scales):
     found = kernels_of(model)
     sizes = [np.prod([n for axis, n in enumerate(k.variable.shape) if axis not in k.axes]) for k in found]
     assert sum(sizes) == scales
+
+
+def test_strip_takes_rounding_off_layers_and_operations():
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, keras.ops.relu(keras.layers.Dense(4)(inputs)) * 0.37)
+    x = np.random.default_rng(0).normal(size=(32, 6)).astype("float32")
+    before = model.predict(x, verbose=0)
+    quantized = FakeQuantized(model, bits=4)
+    quantized.attach()
+    model.predict_function = None
+    assert not np.allclose(model.predict(x, verbose=0), before, atol=1e-4)
+    tfprune.strip(model)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), before)

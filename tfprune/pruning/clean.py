@@ -13,10 +13,10 @@ __all__ = ["strip"]
 
 
 def strip(model: keras.Model) -> keras.Model:
-    """Take every mask, penalty and gate off a model and give its weights their own constraints and regularisers back.
+    """Take every mask, penalty, gate and rounding off a model; its weights have their own constraints and regularisers.
 
-    The zeros stay. `fit` with a `PruneCallback`, a `RegularizeCallback` or a `GateCallback` does this itself. It is
-    needed after a training that was interrupted, or a loop of one's own.
+    The zeros stay. `fit` with a callback of tfprune does this itself. It is needed after a training that was
+    interrupted, or a loop of one's own.
 
     Args:
         model: Any model.
@@ -36,8 +36,9 @@ def strip(model: keras.Model) -> keras.Model:
 
 
 def restore_calls(model: keras.Model) -> bool:
-    """Give layers whose `call` gates have taken the place of their own back; return whether there were any."""
-    replaced = [layer for _, layer in walk(model) if getattr(vars(layer).get("call"), "replaces_call", False)]
-    for layer in replaced:
-        del vars(layer)["call"]
+    """Give layers their own `call` back where gates or rounding have taken its place; return whether there were any."""
+    found = {id(one): one for _, layer in walk(model) for one in (layer, *getattr(layer, "operations", ()))}
+    replaced = [one for one in found.values() if getattr(vars(one).get("call"), "replaces_call", False)]
+    for operation in replaced:
+        del vars(operation)["call"]
     return bool(replaced)

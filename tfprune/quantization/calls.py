@@ -148,6 +148,9 @@ class QuantizedCall:
         sites: What of its activations is quantised, for each of its calls.
     """
 
+    replaces_call = True
+    """`tfprune.strip` takes it off."""
+
     def __init__(
         self, quantized: FakeQuantized, owner: keras.Operation, kernels: Sequence[Kernel], sites: Sequence[Site]
     ) -> None:
