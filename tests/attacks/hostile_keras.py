@@ -296,6 +296,68 @@ def many_units(path: Path) -> None:
     write(path, with_layer({**layer, "registered_name": None, "build_config": {"input_shape": [None, 4]}}))
 
 
+@attack
+def saved_model_from_outside(path: Path) -> None:
+    """A TFSMLayer that loads a SavedModel beside the file, whose graph is anybody's (CVE-2026-1462)."""
+    config = {"name": "outside", "filepath": str((path.parent / "saved").resolve()), "call_endpoint": "serve"}
+    write(path, with_layer({"module": "keras.layers", "class_name": "TFSMLayer", "config": config}))
+
+
+def calling(module: str, name: str, *arguments: Any) -> dict[str, Any]:
+    """Return the config of a functional model whose node calls a function of Keras."""
+    layer = {
+        "module": "keras.layers",
+        "class_name": "Lambda",
+        "registered_name": None,
+        "name": "call",
+        "config": {
+            "name": "call",
+            "arguments": {},
+            "function": {"module": module, "class_name": "function", "config": name, "registered_name": name},
+        },
+        "inbound_nodes": [{"args": list(arguments), "kwargs": {}}],
+    }
+    inner = {"name": "hostile", "layers": [layer], "input_layers": [], "output_layers": [["call", 0, 0]]}
+    return {"module": "keras", "class_name": "Functional", "registered_name": "Functional", "config": inner}
+
+
+@attack
+def file_fetched_by_keras(path: Path) -> None:
+    """A Lambda that calls `keras.utils.get_file`, which fetches and unpacks what it is told (CVE-2025-8747)."""
+    write(path, calling("keras.utils", "get_file", MARK, f"file://{(path.parent / SECRET).resolve()}"))
+
+
+@attack
+def model_loaded_by_keras(path: Path) -> None:
+    """A Lambda that calls `keras.saving.load_model` on another file, not safely."""
+    write(path, calling("keras.saving", "load_model", str((path.parent / "other.keras").resolve())))
+
+
+@attack
+def virtual_dataset(path: Path) -> None:
+    """A kernel that is a view of a dataset in an HDF5 file of the user's."""
+
+    def weights(group: h5py.Group) -> None:
+        layout = h5py.VirtualLayout(shape=(4, 3), dtype="f4")
+        layout[:] = h5py.VirtualSource(str((path.parent / SECRET).resolve()), "numbers", shape=(4, 3))
+        group.create_virtual_dataset("0", layout)
+        group.create_dataset("1", data=np.zeros(3, "f4"))
+
+    dense_with(weights, path)
+
+
+@attack
+def config_bomb(path: Path) -> None:
+    """A config of half a gigabyte of blanks, in a file of half a megabyte."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": keras.__version__}))
+        with archive.open("config.json", "w") as member:
+            for _ in range(512):
+                member.write(b" " * (1 << 20))
+            member.write(json.dumps(with_layer({})).encode())
+        archive.writestr("model.weights.h5", empty_weights())
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ __all__ = ["load_arrays", "load_model", "one_of", "parse_granularity"]
 
 SAFE_KERAS = (3, 15, 1)
 """The first release in which loading a hostile .keras file is believed to be harmless."""
+
+LARGEST_CONFIG = 64 << 20
+"""Bytes of a model's description, unpacked; that of 2,000 layers has two million."""
 
 
 def load_model(path: Path, *, compile_model: bool = False) -> keras.Model:
@@ -38,6 +42,7 @@ def load_model(path: Path, *, compile_model: bool = False) -> keras.Model:
             f"Keras {keras.__version__} has known holes in loading model files; pip install 'keras>=3.15.1' first "
             "(it needs Python 3.11 or newer)."
         )
+    check_description(path)
     try:
         model = keras.saving.load_model(path, compile=compile_model, safe_mode=True)
     except Exception as error:  # whatever a damaged or hostile file makes Keras raise
@@ -48,6 +53,26 @@ def load_model(path: Path, *, compile_model: bool = False) -> keras.Model:
             f"{path} has a layer whose name has control characters, {ascii(hidden)[:80]}; give it another name."
         )
     return model
+
+
+def check_description(path: Path) -> None:
+    """Refuse a .keras file whose description of the model is larger than any, before it is unpacked.
+
+    Keras itself refuses a member of a few bytes that unpacks to more than 4 GB.
+
+    Raises:
+        InputError: If it is.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = [info.file_size for info in archive.infolist() if info.filename.endswith(".json")]
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError):
+        return  # Keras says what is wrong
+    if max(sizes, default=0) > LARGEST_CONFIG:
+        raise InputError(
+            f"{path} can't be loaded: what describes its layers has {readable(max(sizes))} when it is unpacked, more "
+            f"than {readable(LARGEST_CONFIG)}; if that is meant, load the model in Python."
+        )
 
 
 def load_arrays(path: Path, *keys: str) -> list[NDArray[Any]]:
