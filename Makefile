@@ -27,13 +27,15 @@ test-min: $(VENV)-min/.installed
 # the long forms of attacks, kills and random graphs, with a log of each in build/long: hours
 test-long: $(VENV)/.installed-test
 	mkdir -p build/long
-	GRAPHS=3000 $(ONE_THREAD) $(BIN)/python -m pytest -m long 2>&1 | tee build/long/pytest.txt
-	$(BIN)/python tests/attacks/tflite_files.py --count 2000 --log $(COUNTS)/tflite_files.json 2>&1 | tee build/long/tflite_files.txt
-	$(BIN)/python -m pip install --quiet atheris
-	$(BIN)/python tests/attacks/fuzz.py --seconds 600 --log $(COUNTS)/fuzz.json 2>&1 | tee build/long/fuzz.txt
-	$(BIN)/python tests/attacks/kills.py --count 200 --log $(COUNTS)/kills.json 2>&1 | tee build/long/kills.txt
-	$(BIN)/python tests/attacks/soak.py --seconds 3600 --log $(COUNTS)/soak.json 2>&1 | tee build/long/soak.txt
-	$(BIN)/python tests/attacks/large.py --log $(COUNTS)/large.json 2>&1 | tee build/long/large.txt
+	-$(BIN)/python -m pip install --quiet atheris
+	@failed=; part() { name=$$1; shift; echo "$$name: $$*"; "$$@" 2>&1 | tee build/long/$$name.txt || failed="$$failed $$name"; }; \
+	part pytest env GRAPHS=3000 $(ONE_THREAD) $(BIN)/python -m pytest -m long; \
+	part tflite_files $(BIN)/python tests/attacks/tflite_files.py --count 2000 --log $(COUNTS)/tflite_files.json; \
+	part fuzz $(BIN)/python tests/attacks/fuzz.py --seconds 600 --log $(COUNTS)/fuzz.json; \
+	part kills $(BIN)/python tests/attacks/kills.py --count 200 --log $(COUNTS)/kills.json; \
+	part soak $(BIN)/python tests/attacks/soak.py --seconds 3600 --log $(COUNTS)/soak.json; \
+	part large $(BIN)/python tests/attacks/large.py --log $(COUNTS)/large.json; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -17,58 +17,71 @@ def counted(name: str) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def tflite_files() -> list[list[str]]:
-    """Return the row of damaged files."""
-    found = counted("tflite_files")
-    if found is None:
-        return []
+def tflite_files(found: Any) -> str:
+    """Return what was tried of damaged files."""
     doors = {key.split(", ")[1] for key in found["ends"]}
-    passed = sum(found["ends"].values())
     kinds = " and ".join(f"{count:,} {way}" for way, count in found["files"].items())
-    tried = f"{kinds} `.tflite` files, {passed:,} times through {len(doors)} doors"
-    return [["`tflite_files.py`", tried, f"{len(found['wrong'])}"]]
+    return f"{kinds} `.tflite` files, {sum(found['ends'].values()):,} times through {len(doors)} doors"
 
 
-def fuzz() -> list[list[str]]:
-    """Return the row of fuzzed inputs."""
-    found = counted("fuzz")
-    if found is None:
-        return []
+def fuzz(found: Any) -> str:
+    """Return what was tried of fuzzed inputs."""
     inputs = ", ".join(f"{one['tried']:,} for {one['reader']}" for one in found)
-    wrong = sum(len(one["wrong"]) for one in found)
-    return [["`fuzz.py`", f"inputs, {found[0]['seconds']} s for each reader: {inputs}", f"{wrong}"]]
+    return f"inputs, {found[0]['seconds']} s for each reader: {inputs}"
 
 
-def kills() -> list[list[str]]:
-    """Return a row for each kind of work that was killed."""
-    return [
-        [
-            f"`kills.py`, {one['work']}",
-            f"{one['killed']:,} kills at any moment, {one['killed before a change']:,} just before a change of the "
-            f"file system, {one['full disk']:,} full disks",
-            f"{len(one['wrong'])}",
-        ]
-        for one in counted("kills") or []
-    ]
-
-
-def soak() -> list[list[str]]:
-    """Return the row of the soak."""
-    found = counted("soak")
-    if found is None:
-        return []
-    ours, theirs = found["grown in a round"], found["without tfprune"]["grown in a round"]
-    tried = (
-        f"{found['rounds']:,} rounds of prune, shrink, export, benchmark: {ours['MB']:.2f} MB more a round (Keras "
-        f"alone {theirs['MB']:.2f}), {ours['files']:.2f} files, {ours['threads']:.2f} threads"
+def kills(found: Any) -> str:
+    """Return what was tried of work that was killed."""
+    return "; ".join(
+        f"{one['work']}: {one['killed']:,} kills at any moment, {one['killed before a change']:,} before a change of "
+        f"files, {one['full disk']:,} full disks"
+        for one in found
     )
-    return [["`soak.py`", tried, "0"]]
+
+
+def soak(found: Any) -> str:
+    """Return what was tried of work over and over."""
+    ours, theirs = found["grown in a round"], found["without tfprune"]["grown in a round"]
+    return (
+        f"{found['rounds']:,} rounds of prune, cut, export, benchmark: {ours['MB']:.2f} MB more a round (Keras alone "
+        f"{theirs['MB']:.2f}), {ours['files']:.2f} files, {ours['threads']:.2f} threads"
+    )
+
+
+def large(found: Any) -> str:
+    """Return what was tried of large models."""
+    return f"{len(found)} steps, [told above](#large-models)"
+
+
+LONG = {
+    "tflite_files": (tflite_files, "`tests/attacks/test_tflite_files.py`", "--count 2000"),
+    "fuzz": (fuzz, "`tests/attacks/test_fuzz.py`", "--seconds 600"),
+    "kills": (kills, "`tests/attacks/test_kills.py`", "--count 200"),
+    "soak": (soak, "`tests/attacks/test_soak.py`", "--seconds 3600"),
+    "large": (large, "", ""),
+}
+"""For each long run: what says what it tried, the test that is its short form, and the options of the long one."""
+
+
+def wrong_in(found: Any) -> str:
+    """Return how much went wrong in a run, as far as that was looked for."""
+    parts = found if isinstance(found, list) else [found]
+    if not all("wrong" in part for part in parts):
+        return "only measured"
+    return str(sum(len(part["wrong"]) for part in parts))
 
 
 @figures
 def long_runs() -> str:
-    rows = [*tflite_files(), *fuzz(), *kills(), *soak()]
-    return markdown(["attack", "tried", "went wrong"], rows)
+    rows = []
+    for name, (say, short, options) in LONG.items():
+        found, known = counted(name), [one for one in counted("mended") if one["attack"] == name]
+        mended = sum(bool(one["mended"]) for one in known)
+        seen = [str(len(known)), str(mended)] if known or found is not None else ["", ""]
+        tried, wrong = ("not run yet", "") if found is None else (say(found), wrong_in(found))
+        command = f"`python tests/attacks/{name}.py {options}".strip() + "`"
+        rows.append([f"`{name}.py`", tried, *seen, wrong, short, command])
+    return markdown(["attack", "tried", "found", "fixed", "wrong in this run", "short form", "long form"], rows)
 
 
 @figures

@@ -148,8 +148,13 @@ def hunt(reader: str, seconds: int, folder: Path, keep: bool) -> dict[str, Any]:
         "tried": int(tried[1]) if tried else 0,
         "kept": len(list(found.iterdir())),
         "wrong": [path.name for path in folder.glob(f"{reader}-*-*")],
-        "said": done.stderr[-3000:] if done.returncode else "",
+        "said": verdict(done.stderr) if done.returncode else "",
     }
+
+
+def verdict(log: str) -> str:
+    """Return the line of libFuzzer's log that says how it ended."""
+    return next((line.partition("== ")[2] for line in log.splitlines() if "ERROR: " in line), "it ended with an error")
 
 
 def main() -> None:
@@ -171,7 +176,7 @@ def main() -> None:
         ended = {"seconds": arguments.seconds, **hunt(reader, arguments.seconds, folder, arguments.keep)}
         told.append(ended)
         print(f"{reader}: {ended['tried']:,} inputs, {ended['kept']} new ones reach new code, wrong: {ended['wrong']}")
-        print(ended["said"], end="", flush=True)
+        print(ended["said"], flush=True)
         wrong += len(ended["wrong"]) + bool(ended["said"])
         if arguments.log:
             arguments.log.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
