@@ -2,8 +2,9 @@
 
     python tests/attacks/large.py --log large.json
 
-Each step is a process of its own that begins with the file of the one before, as a user's would. The memory is the most
-that it and its children held at once beyond what Keras takes by itself, as a multiple of the model's parameters.
+What comes out is checked: sparsity, parameters, agreement of file and network. Each step is a process of its own that
+begins with the file of the one before, as a user's would. The memory is the most that it and its children held at
+once beyond what Keras takes by itself, as a multiple of the model's parameters.
 """
 
 from __future__ import annotations
@@ -60,12 +61,17 @@ def step(name: str, folder: Path, kind: str, size: int) -> None:
         return
     model = keras.models.load_model(folder / f"{files[name]}.keras", compile=False)
     if name == "prune":
-        tfprune.prune(model, 0.8)
+        done = tfprune.prune(model, 0.8)
+        assert abs(done.sparsity - 0.8) < 1e-3, done
         model.save(folder / "pruned.keras")
     elif name == "cut":
-        tfprune.prune_filters(model, tfprune.Budget(params=0.5), criterion="l1", verbose=0).save(folder / "small.keras")
+        small = tfprune.prune_filters(model, tfprune.Budget(params=0.5), criterion="l1", verbose=0)
+        assert 0.4 < small.count_params() / model.count_params() <= 0.5, small.count_params()
+        small.save(folder / "small.keras")
     elif name == "export":
-        tfprune.to_tflite(model, folder / "small.tflite")
+        result = tfprune.to_tflite(model, folder / "small.tflite")
+        assert result.parity is not None
+        assert result.parity.relative < 1e-3, result.parity
     elif name == "convert":
         import tensorflow
 
@@ -101,6 +107,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--parameters", type=int, default=300_000_000)
     parser.add_argument("--layers", type=int, default=2000)
+    parser.add_argument(
+        "--limit", type=float, default=6.0, help="most memory of a step on the wide one, times its size"
+    )
     parser.add_argument("--log", type=Path, help="JSON file to write")
     parser.add_argument("--step", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -130,9 +139,13 @@ def main() -> None:
                     "memory MB": (most - without) / 1e6, "times its size": (most - without) / whole,
                 }  # fmt: skip
                 told.append({key: round(value, 2) if isinstance(value, float) else value for key, value in row.items()})
+                much = kind == "wide" and row["times its size"] > arguments.limit
+                told[-1]["wrong"] = [f"{name}: more than {arguments.limit:g} times the file"] if much else []
                 print(told[-1], flush=True)
     if arguments.log:
         arguments.log.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    if any(one["wrong"] for one in told):
+        raise SystemExit("Some step takes too much memory.")
 
 
 if __name__ == "__main__":
