@@ -76,6 +76,10 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes private files
         os.replace(temporary, destination)
+    except OSError as error:
+        if error.filename is None:  # a full disk: libraries that write don't say where
+            error.filename = str(destination)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
