@@ -10,9 +10,14 @@ from tfprune.files import atomic_path, remove_temporaries, write_atomically
 def test_a_full_disk_leaves_the_old_file_and_is_named(tmp_path):
     path = tmp_path / "model.bin"
     write_atomically(path, b"old")
-    with pytest.raises(OSError, match="No space") as caught, atomic_path(path) as temporary:
-        temporary.write_bytes(b"half of the n")
-        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def write():
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(b"half of the n")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space") as caught:
+        write()
     assert caught.value.filename == str(path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
