@@ -35,17 +35,18 @@ def right(path: Path) -> float:
 
 
 with tempfile.TemporaryDirectory() as folder:
-    whole = Path(folder, "whole.tflite")
+    whole, whole_int8 = Path(folder, "whole.tflite"), Path(folder, "whole_int8.tflite")
     tfprune.to_tflite(model, whole)
+    tfprune.to_tflite(model, whole_int8, quantize="int8", representative_data=images, parity_data=tests[:100])
     paths = [arguments.out / "resnet56_half.tflite", arguments.out / "resnet56_half_int8.tflite"]
     checked = {"parity_data": tests[:100], "overwrite": True}
     results = [
         tfprune.to_tflite(fast, paths[0], **checked),
         tfprune.to_tflite(fast, paths[1], quantize="int8", representative_data=images, **checked),
     ]
-    report = tfprune.benchmark.run([whole, *paths], threads=1)
+    report = tfprune.benchmark.run([whole, *paths, whole_int8], threads=1)
     print(report)
-    for path, result, timed in zip(paths, results, report[1:], strict=True):
+    for path, result, timed in zip(paths, results, report[1:3], strict=True):
         print(result)
         result.save_card(overwrite=True, extra={
             "Network": "ResNet-56 for CIFAR-10 of akamaster/pytorch_resnet_cifar10 (BSD-2-Clause, © 2018 Yerlan "
@@ -54,5 +55,7 @@ with tempfile.TemporaryDirectory() as folder:
             "Top-1": f"{right(path):.2%} of {len(labels):,} test images by the interpreter, whole {right(whole):.2%}",
             "Speed-up": f"{timed.speedup.median:.2f}× of the whole network as float, one thread, side by side",
             "Whole": f"{whole.stat().st_size:,} bytes",
+            "Whole, as int8": f"{right(whole_int8):.2%} of these images, {report[3].speedup.median:.2f}×, "
+            f"{whole_int8.stat().st_size:,} bytes",
             "Made by": "python examples/headline_models.py --data-dir …",
         })  # fmt: skip

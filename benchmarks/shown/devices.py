@@ -154,6 +154,9 @@ def headline() -> str:
         size = f"{card['bytes'] / 1e6:.2f} MB of {int(extra['Whole'].split()[0].replace(',', '')) / 1e6:.2f}"
         faster = extra["Speed-up"].partition(" of ")[0]
         rows.append([f"`tflite_models/{name}.tflite`, {stored}", own, faster, size])
+    right, faster, bytes_of = extra["Whole, as int8"].split(", ", 2)
+    size = f"{int(bytes_of.split()[0].replace(',', '')) / 1e6:.2f} MB of {size.rpartition(' ')[2]}"
+    rows.append(["for comparison: the original as int8", right.partition(" of ")[0].replace("%", " %"), faster, size])
     return (
         f"A public ResNet-56 for CIFAR-10 ({whole} before) at half of its latency, from 1,024 images without labels, "
         f"without training (`python examples/headline_models.py --data-dir …`); {tested()}, one thread of an x86 "
