@@ -13,7 +13,9 @@ from attacks.kills import JOBS, damaged
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("work", JOBS)
+@pytest.mark.parametrize(
+    "work", [pytest.param(work, marks=[pytest.mark.long] if work == "search" else []) for work in JOBS]
+)
 def test_killed_work_is_made_up_for(work, tmp_path):
     """Two runs of each kind that nothing stops are equal, and so is one that begins again where it was killed."""
     log, script = tmp_path / "log.json", str(Path(__file__).with_name("kills.py"))

@@ -163,7 +163,7 @@ def test_compress_that_is_interrupted_says_where_it_goes_on(made, tmp_path):
     assert (tmp_path / "out" / "model.keras").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_search_that_is_interrupted_leaves_no_workers_and_goes_on(made, tmp_path):
     pytest.importorskip("optuna")
     words = ["search", made / "model.keras", "--data", made / "train.npz", "--budget", "macs=0.6", "--no-forms"]
