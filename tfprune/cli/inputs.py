@@ -61,13 +61,13 @@ def check_description(path: Path) -> None:
     Keras itself refuses a member of a few bytes that unpacks to more than 4 GB.
 
     Raises:
-        InputError: If it is.
+        InputError: If it is, or if it can't be told.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = [info.file_size for info in archive.infolist() if info.filename.endswith(".json")]
-    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError):
-        return  # Keras says what is wrong
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise InputError(f"{path} can't be loaded: {first_sentence(error)}") from error
     if max(sizes, default=0) > LARGEST_CONFIG:
         raise InputError(
             f"{path} can't be loaded: what describes its layers has {readable(max(sizes))} when it is unpacked, more "
