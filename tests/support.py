@@ -27,6 +27,16 @@ def small_model(**compile_options) -> keras.Model:
     return model
 
 
+def model_and_data(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Write `model.keras`, compiled, and `train.npz` with 64 samples of three classes; return these."""
+    keras.utils.set_random_seed(1)
+    small_model(metrics=["accuracy"]).save(folder / "model.keras")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(64, 8, 8, 2)).astype("float32"), rng.integers(0, 3, 64)
+    np.savez(folder / "train.npz", x=x, y=y)
+    return x, y
+
+
 def sparsity_of(layer_or_variable) -> float:
     """The fraction of zeros in a layer's kernel, counted."""
     kernel = np.asarray(getattr(layer_or_variable, "kernel", layer_or_variable))

@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from support import ROOT, small_model
+from support import ROOT, model_and_data
 from warm import COLD, python_code, tfprune_command
 
 import tfprune
@@ -58,10 +58,7 @@ COMMANDS = {
 def made(tmp_path_factory):
     """A folder with a model, its data, a recipe and devices, and a folder for a disk."""
     folder = tmp_path_factory.mktemp("room")
-    keras.utils.set_random_seed(1)
-    small_model(metrics=["accuracy"]).save(folder / "model.keras")
-    rng = np.random.default_rng(0)
-    np.savez(folder / "train.npz", x=rng.normal(size=(64, 8, 8, 2)).astype("f4"), y=rng.integers(0, 3, 64))
+    model_and_data(folder)
     (folder / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
     devices = "devices:\n- {name: a, speed: 1.0}\n- {name: b, speed: 1.0}\nlinks:\n- {bandwidth: 100MB/s}\n"
     (folder / "row.yaml").write_text(devices, encoding="utf-8")

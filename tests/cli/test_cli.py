@@ -5,7 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from support import small_model, sparsity_of
+from support import model_and_data, small_model, sparsity_of
 from warm import tfprune_command as command
 
 import tfprune
@@ -15,11 +15,7 @@ import tfprune
 def folder(tmp_path_factory):
     """A folder with a model, data for it, and files that are none."""
     where = tmp_path_factory.mktemp("cli")
-    keras.utils.set_random_seed(1)
-    small_model(metrics=["accuracy"]).save(where / "model.keras")
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(64, 8, 8, 2)).astype("float32")
-    np.savez(where / "train.npz", x=x, y=rng.integers(0, 3, 64))
+    x, _ = model_and_data(where)
     np.save(where / "x.npy", x)
     np.savez(where / "wrong_shape.npz", x=x[:, :5], y=np.zeros(64))
     np.savez(where / "uneven.npz", x=x, y=np.zeros(3))

@@ -2,10 +2,8 @@
 
 import json
 
-import keras
-import numpy as np
 import pytest
-from support import small_model
+from support import model_and_data
 from warm import tfprune_command as command
 
 
@@ -13,11 +11,7 @@ from warm import tfprune_command as command
 def folder(tmp_path_factory):
     """A folder with a model and data for it."""
     where = tmp_path_factory.mktemp("devices")
-    keras.utils.set_random_seed(1)
-    small_model(metrics=["accuracy"]).save(where / "model.keras")
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(64, 8, 8, 2)).astype("float32")
-    np.savez(where / "train.npz", x=x, y=rng.integers(0, 3, 64))
+    model_and_data(where)
     return where
 
 
