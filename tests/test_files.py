@@ -29,3 +29,9 @@ def test_only_temporaries_of_the_named_files_are_removed(tmp_path):
         (tmp_path / name).touch()
     remove_temporaries(tmp_path, "model.keras", "stage_*.keras")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_an_error_that_is_only_words_keeps_them(tmp_path):
+    with pytest.raises(OSError, match=r"^this layer can't be saved$"), atomic_path(tmp_path / "model.bin"):
+        raise OSError("this layer can't be saved")
+    assert not list(tmp_path.iterdir())

@@ -77,7 +77,8 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         temporary.chmod(0o666 & ~umask)  # mkstemp makes private files
         os.replace(temporary, destination)
     except OSError as error:
-        if error.filename is None:  # a full disk: libraries that write don't say where
+        # a full disk: libraries that write don't say where; an error of words alone would lose them by a file's name
+        if error.errno is not None and error.filename is None:
             error.filename = str(destination)
         raise
     finally:
