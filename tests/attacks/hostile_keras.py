@@ -166,11 +166,11 @@ def function_called_with_arguments(path: Path) -> None:
             "trainable": True,
             "layers": [
                 {
-                    "module": "builtins",
+                    "module": "os",
                     "class_name": "function",
                     "name": "call",
-                    "registered_name": "function",
-                    "config": {"module": "os", "class_name": "function", "config": "system"},
+                    "registered_name": "system",
+                    "config": "system",
                     "inbound_nodes": [{"args": [f"touch {MARK}"], "kwargs": {}}],
                 }
             ],
@@ -218,7 +218,7 @@ def path_traversal(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-        for name in (f"../{MARK}", f"assets/../../{MARK}", f"/tmp/{MARK}_{path.parent.name}"):
+        for name in (f"../{MARK}", f"assets/../../{MARK}", str(path.resolve().with_name(f"{MARK}_absolute"))):
             archive.writestr(name, b"hostile")
 
 
@@ -273,11 +273,11 @@ def link_to_another_file(path: Path) -> None:
 
 @attack
 def deeply_nested(path: Path) -> None:
-    """A config as deep as a parser can be made to follow."""
-    layer: dict[str, Any] = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 3}}
-    for _ in range(300):
-        layer = {"module": "keras.layers", "class_name": "TimeDistributed", "config": {"layer": layer}}
-    write(path, with_layer(layer))
+    """A config far deeper than a parser can follow."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": keras.__version__}))
+        archive.writestr("config.json", '{"config": ' * 100_000 + "1" + "}" * 100_000)
+        archive.writestr("model.weights.h5", empty_weights())
 
 
 @attack
@@ -318,19 +318,22 @@ def calling(module: str, name: str, *arguments: Any) -> dict[str, Any]:
         "inbound_nodes": [{"args": list(arguments), "kwargs": {}}],
     }
     inner = {"name": "hostile", "layers": [layer], "input_layers": [], "output_layers": [["call", 0, 0]]}
-    return {"module": "keras", "class_name": "Functional", "registered_name": "Functional", "config": inner}
+    module = "keras.src.models.functional"
+    return {"module": module, "class_name": "Functional", "registered_name": "Functional", "config": inner}
 
 
 @attack
 def file_fetched_by_keras(path: Path) -> None:
     """A Lambda that calls `keras.utils.get_file`, which fetches and unpacks what it is told (CVE-2025-8747)."""
-    write(path, calling("keras.utils", "get_file", MARK, f"file://{(path.parent / SECRET).resolve()}"))
+    folder = path.parent.resolve()
+    write(path, calling("keras.utils", "get_file", MARK, f"file://{folder / SECRET}", False, None, None, str(folder)))
 
 
 @attack
 def model_loaded_by_keras(path: Path) -> None:
     """A Lambda that calls `keras.saving.load_model` on another file, not safely."""
-    write(path, calling("keras.saving", "load_model", str((path.parent / "other.keras").resolve())))
+    other = str((path.parent / "other.keras").resolve())
+    write(path, calling("keras.saving", "load_model", other, None, False, False))
 
 
 @attack

@@ -52,7 +52,16 @@ def test_what_autograph_wraps_around_an_error_is_skipped(model):
     assert explain(text, model) == "The conversion failed: ValueError: no axis"
 
 
-def test_a_name_that_tensorflow_refuses_is_said_with_a_way_out(model):
-    text = "ValueError: '<b>' is not a valid root scope name. A root scope name has to match …"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ValueError: '<b>' is not a valid root scope name. A root scope name has to match …",
+        "ValueError: Node 'hostile/<b>_1/ReadVariableOp': Node name contains invalid characters",
+        "Argument `name` must be a string and cannot contain character `/`. Received: name=<b>",
+    ],
+)
+def test_a_name_that_tensorflow_refuses_is_said_with_a_way_out(model, text, monkeypatch):
+    assert "layer named" not in explain(text, model)
+    monkeypatch.setattr(model.layers[0], "name", "<b>")
     assert "layer named '<b>'" in explain(text, model)
     assert "clone_function" in explain(text, model)

@@ -6,6 +6,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+from attacks.hostile_keras import ATTACKS
 from report.test_make import DATA, network
 
 import tfprune
@@ -142,6 +143,9 @@ def test_other_folders_are_refused(tmp_path, compressed):
     shutil.copy(compressed[2] / "recipe.yaml", tmp_path)
     (tmp_path / "model.keras").write_bytes(b"not a zip")
     with pytest.raises(InputError, match="can't be loaded"):
+        of_folder(tmp_path)
+    ATTACKS["config_bomb"](tmp_path / "model.keras")
+    with pytest.raises(InputError, match="when it is unpacked"):
         of_folder(tmp_path)
 
 

@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from tfprune.errors import InputError, TfpruneError, one_line
+from tfprune.files import existing_file
 from tfprune.version import __version__
 
 __all__ = ["AsJson", "Overwrite", "app", "goes_on_in", "main", "print_json"]
@@ -71,8 +72,36 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
     ] = False,
+    own: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--import",
+            metavar="FILE|MODULE",
+            help="Import this first: what defines and registers layers, losses, metrics of your own. May be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Take the options that come before a sub-command."""
+    for name in own or ():
+        import_code(name)
+
+
+def import_code(name: str) -> None:
+    """Import a file or a module that the user names; other processes that load the model do so too.
+
+    Raises:
+        InputError: If there is none, or it can't be imported.
+    """
+    path = Path(name)
+    if path.suffix == ".py":
+        existing_file(path)
+    folder = path.resolve().parent if path.suffix == ".py" else Path.cwd()
+    sys.path.insert(0, str(folder))
+    try:
+        import_module(path.stem if path.suffix == ".py" else name)
+    except (Exception, SystemExit) as error:  # whatever somebody's code does
+        said = one_line(f"{type(error).__name__}: {error}")
+        raise InputError(f"{one_line(name)} can't be imported ({said}); give a .py file or a module.") from error
 
 
 def print_json(result: Mapping[str, Any]) -> None:

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfprune.errors import InputError, nearest
 from tfprune.files import existing_file
+from tfprune.loading import load_keras
 from tfprune.sizes import readable
 
 if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-__all__ = ["load_arrays", "load_model", "one_of", "parse_granularity"]
+__all__ = ["check_keras", "load_arrays", "load_model", "one_of", "parse_granularity"]
 
 SAFE_KERAS = (3, 15, 1)
 """The first release in which loading a hostile .keras file is believed to be harmless."""
 
-LARGEST_CONFIG = 64 << 20
-"""Bytes of a model's description, unpacked; that of 2,000 layers has two million."""
+
+def check_keras() -> None:
+    """Refuse a Keras that runs code of the models it loads.
+
+    Raises:
+        InputError: If it is too old.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import keras
+
+    version = tuple(int(part) for part in keras.__version__.split(".")[:3] if part.isdigit())
+    if version < SAFE_KERAS:
+        raise InputError(
+            f"Keras {keras.__version__} has known holes in loading model files; pip install 'keras>=3.15.1' first "
+            "(it needs Python 3.11 or newer)."
+        )
 
 
 def load_model(path: Path, *, compile_model: bool = False) -> keras.Model:
@@ -33,46 +47,14 @@ def load_model(path: Path, *, compile_model: bool = False) -> keras.Model:
             characters, or Keras is too old for that.
     """
     existing_file(path, ".keras")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    import keras
-
-    version = tuple(int(part) for part in keras.__version__.split(".")[:3] if part.isdigit())
-    if version < SAFE_KERAS:
-        raise InputError(
-            f"Keras {keras.__version__} has known holes in loading model files; pip install 'keras>=3.15.1' first "
-            "(it needs Python 3.11 or newer)."
-        )
-    check_description(path)
-    try:
-        model = keras.saving.load_model(path, compile=compile_model, safe_mode=True)
-    except Exception as error:  # whatever a damaged or hostile file makes Keras raise
-        raise InputError(f"{path} can't be loaded: {first_sentence(error)}") from error
+    check_keras()
+    model = load_keras(path, compile_model=compile_model)
     hidden = next((layer.name for layer in model._flatten_layers() if not layer.name.isprintable()), None)
     if hidden is not None:  # it could write over what a terminal shows
         raise InputError(
             f"{path} has a layer whose name has control characters, {ascii(hidden)[:80]}; give it another name."
         )
     return model
-
-
-def check_description(path: Path) -> None:
-    """Refuse a .keras file whose description of the model is larger than any, before it is unpacked.
-
-    Keras itself refuses a member of a few bytes that unpacks to more than 4 GB.
-
-    Raises:
-        InputError: If it is, or if it can't be told.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            sizes = [info.file_size for info in archive.infolist() if info.filename.endswith(".json")]
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise InputError(f"{path} can't be loaded: {first_sentence(error)}") from error
-    if max(sizes, default=0) > LARGEST_CONFIG:
-        raise InputError(
-            f"{path} can't be loaded: what describes its layers has {readable(max(sizes))} when it is unpacked, more "
-            f"than {readable(LARGEST_CONFIG)}; if that is meant, load the model in Python."
-        )
 
 
 def load_arrays(path: Path, *keys: str) -> list[NDArray[Any]]:

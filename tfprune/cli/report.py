@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tfprune.cli.app import AsJson, Overwrite, app, print_json
-from tfprune.cli.inputs import load_arrays, load_model
+from tfprune.cli.inputs import check_keras, load_arrays, load_model
 from tfprune.errors import InputError
 from tfprune.files import check_destination
 
@@ -74,6 +74,7 @@ def report(
 def look(what: list[Path], dense: Path | None, val: Path | None, *, latency: bool, layers: bool) -> Report:
     """Return the report of a folder, or of two models."""
     if len(what) == 1:
+        check_keras()
         whole = None if dense is None else load_model(dense)
         from tfprune.report import of_folder
 

@@ -12,7 +12,11 @@ NODE = re.compile(r'fused\["(\w+):", "([^"@]+)@[^"]*"\]')
 LISTED = re.compile(r"(?:TF Select|Custom|Flex) ops: ([\w, .]+)")
 COLOUR = re.compile("\x1b\\[[0-9;]*m")
 WRAPPER = "Exception encountered when calling"  # how Keras begins, before it says what happened
-SCOPE = re.compile(r"'([^\n]+)' is not a valid (?:root )?scope name")
+NAME_REFUSED = re.compile(
+    "is not a valid (?:root )?scope name|Node name contains invalid characters|cannot contain character `/`"
+)
+NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.-]*")
+"""Names of layers that TensorFlow takes."""
 ERROR = re.compile(r"\w+(?:Error|Exception): ")
 OUTER = ("in user code:", 'File "')
 """How lines begin that say where in a program something happened, not what."""
@@ -78,9 +82,10 @@ def explain(text: str, model: Any) -> str:
             f"TFLite has no built-in operation for {', '.join(operations)}{where}. Replace what uses it by layers or "
             "keras.ops that TFLite supports, or move it out of the model; Flex (TensorFlow Select) is not used."
         )
-    if name := SCOPE.search(text):
+    names = [layer.name for layer in model._flatten_layers() if not NAME.fullmatch(layer.name)]
+    if names and NAME_REFUSED.search(text):
         return (
-            f"TensorFlow can't convert a layer named {name[1][:100]!r}. Make the model with another name for it, "
+            f"TensorFlow can't convert a layer named {names[0][:100]!r}. Make the model with another name for it, "
             "of letters, digits, '_', '-', '.' (keras.models.clone_model with a clone_function, if it is trained)."
         )
     lines = [COLOUR.sub("", line).strip() for line in text.splitlines()]

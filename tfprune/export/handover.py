@@ -11,6 +11,7 @@ from typing import Any
 from tfprune.errors import BenchmarkError, ExportError, InputError
 from tfprune.export.process import answer_in, run_module
 from tfprune.inputs.signature import InputSpec, Signature
+from tfprune.loading import import_own_code, own_code
 
 __all__ = ["save_by_tensorflow"]
 
@@ -36,20 +37,12 @@ def save_by_tensorflow(model: Any, signature: Signature, folder: Path) -> list[s
     Raises:
         ExportError: If it can't be saved, or TensorFlow can't run it.
     """
-    own = {type(layer) for layer in model._flatten_layers() if not type(layer).__module__.startswith("keras.")}
-    hidden = sorted(kind.__name__ for kind in own if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__)
-    if hidden:
-        raise ExportError(
-            f"The class {hidden[0]} is defined in the script that runs, or in a function, where TensorFlow's process "
-            "can't import it; move it to a module."
-        )
-    job = {
-        "inputs": [[spec.name, spec.shape, spec.dtype] for spec in signature.inputs],
-        "structure": plain(signature.structure),
-        "classes": [[kind.__module__, kind.__qualname__] for kind in own],
-        "path": [entry for entry in sys.path[:1] if entry],
-    }
     try:
+        job = {
+            "inputs": [[spec.name, spec.shape, spec.dtype] for spec in signature.inputs],
+            "structure": plain(signature.structure),
+            "own": own_code(model),
+        }
         model.save(folder / MODEL)
         (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
         answer = run_module(
@@ -81,22 +74,14 @@ def restored(structure: Any) -> Any:
 
 def main(folder: Path) -> dict[str, Any]:
     """Save the model in a folder; runs in TensorFlow's process."""
-    import importlib
-
     job = json.loads((folder / JOB).read_text(encoding="utf-8"))
-    sys.path[:0] = job["path"]
-    classes = {}
-    for module, name in job["classes"]:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-        classes[found.__name__] = found
+    own = import_own_code(job["own"])
     import keras
 
     from tfprune.export.trace import save_for_conversion
 
     # The file was written by the process that started this one: nothing foreign is loaded.
-    model = keras.saving.load_model(folder / MODEL, custom_objects=classes, compile=False, safe_mode=False)
+    model = keras.saving.load_model(folder / MODEL, custom_objects=own, compile=False, safe_mode=False)
     inputs = tuple(InputSpec(name, tuple(shape), dtype) for name, shape, dtype in job["inputs"])
     return {"names": save_for_conversion(model, Signature(inputs, restored(job["structure"])), folder / "saved")}
 

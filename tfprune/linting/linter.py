@@ -10,6 +10,7 @@ from typing import Any
 
 from tfprune.errors import InputError
 from tfprune.linting.report import LintReport
+from tfprune.loading import load_keras
 from tfprune.targets import Target, find_target
 from tfprune.xnnpack import rules
 from tfprune.xnnpack.clusters import survey
@@ -139,11 +140,6 @@ def converted(model: Any, batch_size: int | None) -> Network:
 
 def load(path: Path) -> Any:
     """Load a .keras file."""
-    import keras
-
     if not path.exists():
         raise InputError(f"{path} does not exist; give a .keras or .tflite file, or a Keras model.")
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError) as error:
-        raise InputError(f"{path} can't be loaded as a Keras model ({error}).") from error
+    return load_keras(path)

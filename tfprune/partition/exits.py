@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from tfprune.errors import InputError
 from tfprune.files import PathLike
+from tfprune.loading import load_keras
 from tfprune.numbers import is_integer, is_real
 from tfprune.partition.amounts import duration
-from tfprune.partition.folder import load_model, load_stages, save_stages
+from tfprune.partition.folder import load_stages, save_stages
 from tfprune.partition.manifest import read_manifest
 from tfprune.partition.stages import Sent, Stages
 from tfprune.shown import Shown
@@ -311,7 +312,7 @@ def load_exits(folder: PathLike) -> EarlyExits:
         InputError: As for `load_stages`.
     """
     found = tuple(
-        Exit(int(one["stage"]), load_model(Path(folder) / one["keras"]), float(one["confidence"]))
+        Exit(int(one["stage"]), load_keras(Path(folder) / one["keras"]), float(one["confidence"]))
         for one in read_manifest(folder).get("exits") or ()
     )
     return EarlyExits(load_stages(folder), found)

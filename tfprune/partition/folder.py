@@ -20,12 +20,13 @@ import numpy as np
 from tfprune.errors import InputError
 from tfprune.export import to_tflite
 from tfprune.files import PathLike
+from tfprune.loading import load_keras
 from tfprune.partition.manifest import FORMAT, MANIFEST, OLD, check_folder, read_manifest
 from tfprune.partition.plan import PartitionPlan
 from tfprune.partition.stages import Sent, Stage, Stages, sample_inputs
 from tfprune.version import __version__
 
-__all__ = ["load_model", "load_stages", "new_folder", "save_stages"]
+__all__ = ["load_stages", "new_folder", "save_stages"]
 
 PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert")
 SAMPLES = 8
@@ -113,7 +114,7 @@ def load_stages(folder: PathLike) -> Stages:
     manifest = read_manifest(folder)
     stages = []
     for one in manifest["stages"]:
-        model = load_model(Path(folder) / one["keras"])
+        model = load_keras(Path(folder) / one["keras"])
         stages.append(Stage(one["number"], one["device"], model, tuple(one["inputs"]), tuple(one["outputs"])))
     try:
         plan = PartitionPlan.from_dict(manifest["plan"])
@@ -124,19 +125,6 @@ def load_stages(folder: PathLike) -> Stages:
     except (TypeError, KeyError) as error:
         raise InputError(f"{Path(folder) / MANIFEST} is damaged ({error}); save the stages again.") from error
     return Stages(plan, tuple(stages), tensors, manifest["inputs"], manifest["outputs"])
-
-
-def load_model(path: Path) -> keras.Model:
-    """Return the model in a file.
-
-    Raises:
-        InputError: If it can't be loaded.
-    """
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # whatever a damaged or hostile file makes Keras raise
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path} can't be loaded: {first[:300]}") from error
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from tfprune.distillation.fingerprint import compiled_as, fingerprint
 from tfprune.distillation.teacher import snapshot
 from tfprune.errors import InputError
 from tfprune.files import atomic_path, remove_temporaries, write_atomically
+from tfprune.loading import reason
 from tfprune.recipe.card import card_of, rows_of
 from tfprune.recipe.epochs import EpochLog
 from tfprune.recipe.named import find_recipe
@@ -298,8 +299,7 @@ def load(folder: Path, entry: Mapping[str, Any]) -> keras.Model:
         return keras.models.load_model(path, safe_mode=True)
     except Exception as error:  # whatever a damaged file makes Keras raise
         raise InputError(
-            f"{path} can't be loaded ({str(error).strip()[:200]}); if it is damaged, delete it, and the same call "
-            "makes it again."
+            f"{path} can't be loaded ({reason(error)}); if it is damaged, delete it, and the same call makes it again."
         ) from error
 
 

@@ -13,6 +13,7 @@ import keras
 
 from tfprune.errors import InputError
 from tfprune.files import PathLike, existing_file, write_atomically
+from tfprune.loading import load_keras
 from tfprune.report.compressed import final_of, mark_of_state, of_compress
 from tfprune.report.data import Report
 from tfprune.report.searched import mark_of_front, of_search
@@ -75,7 +76,7 @@ def _compressed(place: Path, dense: keras.Model | None) -> Report:
         final_of(state)
         noted = _noted(place, mark_of_state(state)) if dense is None else None
         recipe = _text(place / "recipe.yaml")
-        return noted or of_compress(state, recipe, dense, _model(place / "model.keras"))
+        return noted or of_compress(state, recipe, dense, load_keras(existing_file(place / "model.keras")))
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         raise _unfit(place / "metrics.json", error) from error
 
@@ -85,7 +86,9 @@ def _searched(place: Path, dense: keras.Model | None) -> Report:
     trials = [_line(line) for line in _text(place / "trials.jsonl").splitlines()[1:]]
     try:
         noted = _noted(place, mark_of_front(told)) if dense is None else None
-        return noted or of_search(told, [one for one in trials if one], dense, _model(place / "best.keras"))
+        return noted or of_search(
+            told, [one for one in trials if one], dense, load_keras(existing_file(place / "best.keras"))
+        )
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         raise _unfit(place / "front.json", error) from error
 
@@ -118,16 +121,6 @@ def _timed(report: Report, place: Path, latency: bool, layers: bool, options: Ma
         return replace(report, headline=headline)
     falls = waterfalls_of(paths, options)
     return replace(report, headline=headline, waterfalls=falls, layers=shared(report.layers, falls[-1]))
-
-
-def _model(path: Path) -> keras.Model:
-    existing_file(path)
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # whatever a damaged or hostile file makes Keras raise
-        raise InputError(
-            f"{path} can't be loaded ({str(error).strip()[:200]}); run the command that made it."
-        ) from error
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from keras import tree
 
 from tfprune.errors import InputError
 from tfprune.files import atomic_path, write_atomically
 from tfprune.graph import trace
+from tfprune.loading import import_own_code, load_keras, own_code
 from tfprune.refit import Unlabelled
 from tfprune.search.making import Maker
 from tfprune.search.rungs import Evaluator
@@ -26,12 +26,18 @@ def write_job(folder: Path, evaluator: Evaluator) -> None:
     """Write what a worker needs, the settings last.
 
     Raises:
-        InputError: If data to judge or train on are not arrays.
+        InputError: If data to judge or train on are not arrays, or the network has a class that no other process can
+            import.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / QUEUE).unlink(missing_ok=True)
     arrays: dict[str, Any] = {f"samples_{n}": array for n, array in enumerate(evaluator.maker.given.samples)}
-    settings = {**evaluator.settings, "latency": evaluator.maker.whole_latency, "seed": evaluator.maker.seed}
+    settings = {
+        **evaluator.settings,
+        "latency": evaluator.maker.whole_latency,
+        "seed": evaluator.maker.seed,
+        "own": own_code(evaluator.model),
+    }
     for name, data in (("val", evaluator.val), ("train", evaluator.train)):
         if data is None:
             continue
@@ -58,7 +64,7 @@ def read_job(folder: Path) -> Evaluator:
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         with np.load(folder / DATA, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        model = keras.saving.load_model(folder / MODEL, safe_mode=True)
+        model = load_keras(folder / MODEL, compile_model=True, own=import_own_code(settings["own"]))
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder} has no search that workers could join ({error}).") from error
 

@@ -227,6 +227,11 @@ class Rebuilt:
 
     def _name(self, name: str, path: str) -> str:
         """Return a name that nothing else has: the old one, else the path, else one with a number."""
+        if "/" in name:
+            raise InputError(
+                f"The layer {name[:100]!r} can't be copied, as Keras makes none with '/' in its name; give it another "
+                f"(layer.name = {name.strip('/').replace('/', '_')[:100]!r})."
+            )
         candidates = [name, path.replace("/", "_")]
         number = 1
         while True:
