@@ -11,6 +11,7 @@ the corpus, a folder for each reader, and each file of it is read again by `test
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -19,7 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,15 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 CORPUS = Path(__file__).with_name("corpus")
+SHARED = {"inspection": "tflite", "overlay": "tflite"}
+"""Readers of the same kind of file share a corpus."""
 LARGEST = 16_384
 """Bytes of an input: small ones reach as much, and quicker."""
+
+
+def corpus_of(reader: str) -> Path:
+    """Return the folder of inputs that a reader begins with."""
+    return CORPUS / SHARED.get(reader, reader)
 
 
 def text_of(content: bytes) -> str:
@@ -58,15 +66,41 @@ def devices(content: bytes) -> None:
     str(Devices.from_config(load_yaml(text_of(content))))
 
 
-def tflite(content: bytes) -> None:
-    from tfprune.linting import lint
-
+@contextlib.contextmanager
+def file_of(content: bytes) -> Iterator[Path]:
+    """Give a file for as long as the block takes."""
     path = Path(tempfile.gettempdir()) / f"fuzz-{os.getpid()}.tflite"
     path.write_bytes(content)
     try:
-        str(lint(path, "android-cpu"))
+        yield path
     finally:
         path.unlink()
+
+
+def tflite(content: bytes) -> None:
+    from tfprune.linting import lint
+
+    with file_of(content) as path:
+        str(lint(path, "android-cpu"))
+
+
+def inspection(content: bytes) -> None:
+    from tfprune.errors import InputError, one_line
+    from tfprune.export.inspection import read, restored
+
+    with file_of(content) as path:
+        try:
+            answer = json.dumps(read(path))
+        except Exception as error:  # as in the process that is made for it
+            raise InputError(one_line(f"{type(error).__name__}: {error}")) from error
+    str(restored(path, json.loads(answer)))
+
+
+def overlay(content: bytes) -> None:
+    from tfprune.analysis import operation_overlay
+
+    with file_of(content) as path:
+        str(operation_overlay(path))
 
 
 def benchmark(content: bytes) -> None:
@@ -89,7 +123,8 @@ def report(content: bytes) -> None:
 
 
 READERS: dict[str, Callable[[bytes], None]] = {
-    "recipe": recipe, "devices": devices, "tflite": tflite, "benchmark": benchmark, "report": report,
+    "recipe": recipe, "devices": devices, "tflite": tflite, "inspection": inspection,
+    "overlay": overlay, "benchmark": benchmark, "report": report,
 }  # fmt: skip
 
 
@@ -118,7 +153,7 @@ def fuzz(reader: str, arguments: list[str]) -> None:
     with atheris.instrument_imports(include=["tfprune", "yaml", "flatbuffers", "ai_edge_litert", "json"]):
         import tfprune  # noqa: F401
 
-        for path in sorted((CORPUS / reader).iterdir()):  # what readers import when they first run
+        for path in sorted(corpus_of(reader).iterdir()):  # what readers import when they first run
             read(reader, path.read_bytes())
     again = f"{shlex.quote(sys.executable)} {shlex.quote(__file__)} --reader {reader} --"  # for processes of its own
     atheris.Setup([again, *arguments], lambda content: read(reader, content) and None)
@@ -130,7 +165,7 @@ def hunt(reader: str, seconds: int, folder: Path, keep: bool) -> dict[str, Any]:
     found = folder / reader
     found.mkdir()
     flags = [f"-max_total_time={seconds}", f"-max_len={LARGEST}", "-timeout=30", "-rss_limit_mb=8192"]
-    command = [sys.executable, __file__, "--reader", reader, "--", str(found), str(CORPUS / reader)]
+    command = [sys.executable, __file__, "--reader", reader, "--", str(found), str(corpus_of(reader))]
     done = subprocess.run(
         [*command, *flags, f"-artifact_prefix={folder}/{reader}-", "-print_final_stats=1"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
@@ -142,7 +177,7 @@ def hunt(reader: str, seconds: int, folder: Path, keep: bool) -> dict[str, Any]:
         merge = [*command[:5], "-set_cover_merge=1", "-use_counters=0", f"-max_len={LARGEST}", str(merged), str(found)]
         subprocess.run(merge, check=True, capture_output=True)
         for path in merged.iterdir():
-            shutil.copy(path, CORPUS / reader / path.name)
+            shutil.copy(path, corpus_of(reader) / path.name)
     return {
         "reader": reader,
         "tried": int(tried[1]) if tried else 0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attacks import fuzz
 
-INPUTS = [(reader, path) for reader in fuzz.READERS for path in sorted((fuzz.CORPUS / reader).iterdir())]
+INPUTS = [(reader, path) for reader in fuzz.READERS for path in sorted(fuzz.corpus_of(reader).iterdir())]
 
 
 @pytest.mark.parametrize("reader", fuzz.READERS)

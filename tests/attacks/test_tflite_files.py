@@ -7,7 +7,7 @@ from attacks.tflite_files import attack, doors, other_doors
 
 EVERY = {
     "lint", "inspect", "benchmark", "report", "partition", "tensors", "predict", "layers", "android", "micro",
-    "compare", "requantize",
+    "compare", "overlay", "requantize",
 }  # fmt: skip
 
 

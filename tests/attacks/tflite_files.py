@@ -43,7 +43,7 @@ def doors() -> dict[str, Any]:
 
     import tfprune
     from tfprune import benchmark, lint, micro
-    from tfprune.analysis import compare
+    from tfprune.analysis import compare, operation_overlay
     from tfprune.export.inspection import inspect_file
 
     def stages(path: Path) -> None:
@@ -68,6 +68,7 @@ def doors() -> dict[str, Any]:
         "android": lambda path: tfprune.export.to_android(path, path.parent / "android", overwrite=True),
         "micro": lambda path: str(micro.measure(path, timeout=3.0)),
         "compare": lambda path: str(compare({"file": path}, latency=False)),
+        "overlay": lambda path: str(operation_overlay(path)),
         "requantize": lambda path: tfprune.export.requantize(path, path.parent / "small.tflite", overwrite=True),
     }
 

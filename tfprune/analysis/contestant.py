@@ -17,7 +17,7 @@ from keras import tree
 from numpy.typing import NDArray
 
 from tfprune.benchmark.child import Child
-from tfprune.benchmark.flatbuffer import read_model, tensor_types
+from tfprune.benchmark.flatbuffer import parsing, read_model, tensor_types
 from tfprune.benchmark.inspection import inspect
 from tfprune.benchmark.model_file import PathLike, check_model_file, gzip_bytes
 from tfprune.benchmark.prediction import predict
@@ -161,9 +161,10 @@ def file_facts(path: Path) -> Facts:
     with Child(path, None) as child:
         child.hello()
         operations = child.ask("cut", "reading it", path=str(path))["operations"]
-    content = path.read_bytes()
     macs = sum(int(each["macs"]) for each in operations)
-    return Facts(constants_of(content), macs, len(content), gzip_bytes(path), read_stored(content).sparsity)
+    content = path.read_bytes()
+    with parsing(path):
+        return Facts(constants_of(content), macs, len(content), gzip_bytes(path), read_stored(content).sparsity)
 
 
 def constants_of(content: bytes) -> int:

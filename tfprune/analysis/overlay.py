@@ -15,6 +15,7 @@ from rich.text import Text
 from tfprune.analysis.file_operations import read_operations
 from tfprune.analysis.rendering import as_text, new_table, percent, plain
 from tfprune.arguments import named_arguments
+from tfprune.benchmark.flatbuffer import parsing
 from tfprune.benchmark.layer_report import LayerReport
 from tfprune.benchmark.model_file import PathLike, check_model_file
 from tfprune.errors import InputError, nearest
@@ -160,7 +161,8 @@ def operation_overlay(path: PathLike, *, latency: LayerReport | None = None) -> 
         ['gradient', 'results']
     """
     file = check_model_file(path)
-    operations = read_operations(file.read_bytes())
+    with parsing(path):
+        operations = read_operations(file.read_bytes())
     times: dict[int, float] = {}
     if latency is not None:
         counted = [each.location for each in operations if not each.constant]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
-from tfprune.errors import BenchmarkError
+from tfprune.errors import BenchmarkError, InputError, TfpruneError
 
-__all__ = ["operation_names", "operator_names", "read_model", "schema", "tensor_types", "write_model"]
+__all__ = ["operation_names", "operator_names", "parsing", "read_model", "schema", "tensor_types", "write_model"]
 
 _IDENTIFIER = b"TFL3"
 
@@ -51,6 +53,24 @@ def operation_names(model: Any) -> list[str]:
         name = names.get(max(kind.builtinCode, kind.deprecatedBuiltinCode), "UNKNOWN")
         found.append(told if name == "CUSTOM" and told else name)
     return found
+
+
+@contextlib.contextmanager
+def parsing(where: object) -> Iterator[None]:
+    """Say of a file that is read in this block that it is damaged, whatever it makes the classes that read it raise.
+
+    Args:
+        where: The file.
+
+    Raises:
+        InputError: If it is.
+    """
+    try:
+        yield
+    except TfpruneError:
+        raise
+    except Exception as error:
+        raise InputError(f"{where} is damaged ({type(error).__name__} while it was read); convert it again.") from error
 
 
 def operator_names() -> dict[int, str]:

@@ -68,9 +68,14 @@ def inspect_file(path: PathLike, *, timeout: float = TIMEOUT) -> Inspected:
         folder = Path(scratch)
         (folder / "job.json").write_text(json.dumps({"path": str(found)}), encoding="utf-8")
         answer = run_module(MODULE, folder, timeout, f"{path} can't be read")
+    return restored(found, answer)
+
+
+def restored(path: Path, answer: dict[str, Any]) -> Inspected:
+    """Return what the process that read a file has answered."""
     peak = answer["peak"]
     return Inspected(
-        path=found,
+        path=path,
         bytes=int(answer["bytes"]),
         sha256=str(answer["sha256"]),
         signature=answer["signature"],

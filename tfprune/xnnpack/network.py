@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tfprune.benchmark.flatbuffer import operation_names, read_model, tensor_types
+from tfprune.benchmark.flatbuffer import operation_names, parsing, read_model, tensor_types
 from tfprune.errors import InputError
 from tfprune.files import PathLike
 
@@ -121,12 +121,8 @@ def read_network(source: PathLike | bytes) -> Network:
         raise InputError(f"{where} can't be read: {error.strerror or error}.") from error
     if content[4:8] != b"TFL3":
         raise InputError(f"{where} is not a .tflite file; give one, or a Keras model.")
-    try:
+    with parsing(where):
         return parse(content)
-    except InputError:
-        raise
-    except Exception as error:  # a damaged file makes the parser raise anything
-        raise InputError(f"{where} is damaged ({type(error).__name__} while it was read); convert it again.") from error
 
 
 def parse(content: bytes) -> Network:
