@@ -11,7 +11,7 @@ COUNTS := tests/attacks/counts
 # processes that share the cores would only wait for each other's threads
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
 
-.PHONY: demo test test-long test-min check format clean docs benchmarks notebooks
+.PHONY: demo test test-long test-min test-pythons test-python check format clean docs benchmarks notebooks
 
 demo: $(VENV)/.installed
 	$(BIN)/tfprune demo --overwrite
@@ -24,12 +24,24 @@ test-min: $(VENV)-min/.installed
 	$(ONE_THREAD) $(VENV)-min/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal \
 	  -W ignore -m "not slow and not long" tests --ignore=tests/cli --ignore=tests/docs --ignore=tests/attacks
 
+# on other versions of Python, each with the newest packages that it can have: make test-pythons PYTHONS="python3.12"
+PYTHONS ?= python3.10 python3.12 python3.13
+test-pythons:
+	@for python in $(PYTHONS); do \
+	  $(MAKE) --no-print-directory test-python PYTHON=$$python VENV=.venv-$$($$python -c "import sys; print(*sys.version_info[:2], sep='.')") \
+	  || failed="$$failed $$python"; done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
+
+test-python: $(VENV)/.installed-parts
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal \
+	  -W ignore -m "not slow and not long" tests --ignore=tests/docs --ignore=tests/attacks
+
 # the long forms of attacks, kills and random graphs, with a log of each in build/long: hours
 test-long: $(VENV)/.installed-test
 	mkdir -p build/long
 	-$(BIN)/python -m pip install --quiet atheris
 	@failed=; part() { name=$$1; shift; echo "$$name: $$*"; "$$@" 2>&1 | tee build/long/$$name.txt || failed="$$failed $$name"; }; \
 	part pytest env GRAPHS=3000 $(ONE_THREAD) $(BIN)/python -m pytest -m long; \
+	part properties env $(ONE_THREAD) $(BIN)/python tests/attacks/properties.py --times 20 --log $(COUNTS)/properties.json; \
 	part tflite_files $(BIN)/python tests/attacks/tflite_files.py --count 2000 --log $(COUNTS)/tflite_files.json; \
 	part fuzz $(BIN)/python tests/attacks/fuzz.py --seconds 600 --log $(COUNTS)/fuzz.json; \
 	part kills $(BIN)/python tests/attacks/kills.py --count 200 --log $(COUNTS)/kills.json; \
@@ -71,6 +83,11 @@ $(VENV)/.installed: setup.cfg pyproject.toml | $(BIN)/python
 $(VENV)/.installed-test: setup.cfg pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@
+
+$(VENV)/.installed-parts: setup.cfg pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[tune,search,report]" "pytest>=8" "pytest-xdist>=3.6" "hypothesis>=6.100"
 	touch $@
 
 $(VENV)-min/.installed: setup.cfg tests/minimum.py

@@ -18,10 +18,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import settings
 from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from quick_fit import build_optimizers_first, hurry
-from support import ROOT
+from support import ROOT, examples
 from warm import python_code
+
+settings.register_profile("tfprune", max_examples=examples(100), deadline=None)
+settings.load_profile("tfprune")
 
 
 def pytest_collection_modifyitems(items):

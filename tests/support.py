@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import keras
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def examples(count: int) -> int:
+    """Return how many examples hypothesis is to draw: so many, or EXAMPLES times that."""
+    return count * int(os.environ.get("EXAMPLES", "1"))
 
 
 def small_model(**compile_options) -> keras.Model:

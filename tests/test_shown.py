@@ -2,10 +2,11 @@
 
 import keras
 import pytest
-from IPython.lib.pretty import pretty
 
 import tfprune
 from tfprune import Budget
+
+pretty = pytest.importorskip("IPython.lib.pretty").pretty
 
 
 @pytest.fixture(scope="module")

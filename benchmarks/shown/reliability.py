@@ -30,6 +30,11 @@ def fuzz(found: Any) -> str:
     return f"inputs, {found[0]['seconds']} s for each reader: {inputs}"
 
 
+def properties(found: Any) -> str:
+    """Return what was tried of properties."""
+    return f"{found['tried']:,} examples of {found['tests']} tests"
+
+
 def kills(found: Any) -> str:
     """Return what was tried of work that was killed."""
     return "; ".join(
@@ -56,6 +61,7 @@ def large(found: Any) -> str:
 LONG = {
     "tflite_files": (tflite_files, "`tests/attacks/test_tflite_files.py`", "--count 2000"),
     "fuzz": (fuzz, "`tests/attacks/test_fuzz.py`", "--seconds 600"),
+    "properties": (properties, "each test marked `hypothesis`", "--times 20"),
     "kills": (kills, "`tests/attacks/test_kills.py`", "--count 200"),
     "soak": (soak, "`tests/attacks/test_soak.py`", "--seconds 3600"),
     "large": (large, "", ""),

@@ -8,6 +8,7 @@ import pytest
 from graph import user_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import examples
 
 import tfprune
 from tfprune.cost import Budget, Cost, CostModel
@@ -113,7 +114,7 @@ def test_bounds_that_are_none_are_refused(bad):
 
 
 @given(macs=st.one_of(st.none(), st.floats(0.01, 1.0), st.integers(1, 10**9)), params=st.integers(1, 10**6))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 def test_budgets_round_trip_through_keras(macs, params):
     budget = Budget(macs=macs, params=params)
     assert keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(budget)) == budget

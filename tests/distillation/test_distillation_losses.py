@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import examples
 
 import tfprune
 from tfprune.distillation import Answer, FeatureLoss, Hint, OutputLoss, losses
@@ -95,7 +96,7 @@ def test_probabilities_are_as_good_as_logits(name):
         assert of_outputs(name, p, q, kind="sigmoid") == pytest.approx(of_logits, rel=1e-3)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.sampled_from(OUTPUTS), st.integers(1, 4), st.integers(0, 99))
 def test_rows_that_weigh_nothing_change_nothing(name, extra, seed):
     t, s, right = draw(6, 4, seed=seed), draw(6, 4, seed=seed + 1), one_hot(6, 4)

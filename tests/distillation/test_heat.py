@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
+from support import examples
 
 import tfprune
 from tfprune.distillation import heat
@@ -36,7 +37,7 @@ def test_a_planted_damage_is_the_hottest_place(data):
     assert "conv_1" not in heat(student, teacher, x, progress=False).hottest(3)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.integers(0, 999), st.floats(0.01, 100))
 def test_rotations_scales_and_shifts_are_no_distance(seed, scale):
     rng = np.random.default_rng(seed)
@@ -55,7 +56,7 @@ def test_heat_of_a_student_that_was_cut(data):
     assert found.values[0] < found.values[-1]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(st.sets(st.integers(0, 7), min_size=1, max_size=6), st.integers(0, 99))
 def test_what_a_cut_network_keeps_is_what_the_record_says(removed, seed):
     keras.utils.set_random_seed(seed)

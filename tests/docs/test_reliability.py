@@ -38,6 +38,6 @@ def test_every_long_run_has_a_row_even_if_it_was_never_made():
 def test_make_runs_each_of_them_and_fails_at_the_end_only():
     plan = ["make", "--no-print-directory", "-n", "test-long"]
     said = subprocess.run(plan, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in ("pytest", "tflite_files", "fuzz", "kills", "soak", "large"):
+    for name in ("pytest", "properties", "tflite_files", "fuzz", "kills", "soak", "large"):
         assert f"part {name} " in said
     assert said.rstrip().endswith("exit 1; fi")

@@ -7,6 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
+from support import examples
 
 import tfprune
 from tfprune import Budget
@@ -30,7 +31,7 @@ def test_gates_open_as_often_as_the_closed_form_says(name):
     assert np.abs(open_part - p).max() < 4 * np.sqrt(0.25 / 200_000)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.sampled_from(KINDS), st.floats(-5, 5), st.floats(0.01, 0.99))
 def test_slopes_are_those_of_the_formulas(name, logit, u):
     gate, h = gates.get(name), 1e-5

@@ -11,6 +11,7 @@ from graph.oracle import check_oracle, double, liveliness, random_inputs
 from graph.random_graphs import BLOCKS, HEADS, RandomGraph, numbered
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import examples
 
 SHARE = 0.9
 """At least that many graphs must have channels that can be removed."""
@@ -37,7 +38,13 @@ def test_cutting_random_graphs_is_zeroing_them():
     """50 graphs that hypothesis draws, the smallest failing one reported."""
     cut, lively, used = [], [], set()
 
-    @settings(max_examples=50, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=examples(50),
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(st.data())
     def run(data):
         graph = RandomGraph(lambda options: data.draw(st.sampled_from(options)))

@@ -9,6 +9,7 @@ from factorization.test_network import residual
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
+from support import examples
 
 import tfprune
 from tfprune import Budget
@@ -144,7 +145,7 @@ def test_what_can_not_be_run_stays_unknown(tmp_path):
         LatencyTable(threads=0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.floats(1, 16), st.floats(1, 16))
 def test_interpolation_is_exact_for_products(a, b):
     ins, outs = np.array([1.0, 4.0, 8.0, 16.0]), np.array([1.0, 8.0, 16.0])

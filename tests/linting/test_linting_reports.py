@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
+from support import examples
 
 import tfprune
 from tfprune.errors import InputError
@@ -140,7 +141,7 @@ def content(tmp_path_factory):
     return tfprune.to_tflite(model, path, sparse=True, verify=False).path
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=12))
 def test_a_damaged_file_is_read_or_refused_never_worse(content, edits):
     damaged = bytearray(content.read_bytes())

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from partition.made_up import MadeUpChain, all_partitions, made_up_costs
+from support import examples
 
 from tfprune.errors import InputError
 from tfprune.partition import Device, Devices, Link, Profile
@@ -15,7 +16,7 @@ from tfprune.partition.explore import explore, solver_names
 from tfprune.partition.min_cut import min_cut_order
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.integers(0, 10**6), st.integers(2, 7), st.integers(1, 4), st.booleans(),
     st.sampled_from(["latency", "throughput"]), st.one_of(st.none(), st.integers(1, 4)),
@@ -38,7 +39,7 @@ def test_the_exact_solver_finds_the_best_of_all(seed, cuts, devices, limits, obj
         assert costs.price(found).latency == pytest.approx(min(ties))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 8))
 def test_the_minimum_cut_is_the_best_of_all_partitions_in_two(seed, count):
     rng = np.random.default_rng(seed)

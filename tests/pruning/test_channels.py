@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support import examples
 
 import tfprune
 from tfprune import Budget
@@ -33,7 +34,7 @@ def network(widths=(16, 24, 32)):
     scope=st.sampled_from(["layer", "global", "isomorphic"]),
     round_to=st.sampled_from([1, 4, 8]),
 )
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 def test_a_budget_is_met_within_one_channel_step(fraction, name, scope, round_to):
     model = network()
     smallest = tfprune.plan_filters(model, 0.97, scope=scope, round_to=round_to)
@@ -133,7 +134,7 @@ def test_rounding_goes_to_the_nearest_allowed_count_and_never_drops_the_request(
 
 
 @given(size=st.integers(1, 70), round_to=st.integers(1, 17), least=st.integers(1, 20), wanted=st.floats(0, 70))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 def test_the_nearest_allowed_count(size, round_to, least, wanted):
     from types import SimpleNamespace
 

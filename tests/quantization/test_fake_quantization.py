@@ -7,6 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from support import examples
 
 import tfprune
 from tfprune.quantization import FakeQuantized, fake_quantize, quantize_activation, quantize_kernel
@@ -21,7 +22,7 @@ def step_of(kernel, bits=8):
     return np.abs(kernel.astype(np.float64)).max(axis=tuple(range(kernel.ndim - 1))) / (2 ** (bits - 1) - 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(KERNELS, st.integers(4, 8))
 def test_kernels(kernel, bits):
     axes = list(range(kernel.ndim - 1))
@@ -35,7 +36,7 @@ def test_kernels(kernel, bits):
     assert np.allclose(quantize_kernel(made, axes, bits), made, rtol=1e-6)  # once more changes nothing
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(arrays(np.float32, 20, elements=FINITE), FINITE, FINITE)
 def test_activations(values, one, other):
     low, high = np.float32(min(one, other, 0)), np.float32(max(one, other, 0))

@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
+from support import examples
 from warm import tfprune_command
 
 import tfprune
@@ -51,7 +52,7 @@ STAGES = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(STAGES, min_size=1, max_size=5), st.one_of(st.none(), st.floats(0.01, 1.0)), st.text())
 def test_any_recipe_comes_back_from_yaml_and_from_its_config(given_stages, floor, about):
     recipe = Recipe(given_stages, floor=floor, about=about)

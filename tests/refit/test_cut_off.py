@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
+from support import examples
 
 from tfprune.graph import trace
 from tfprune.refit import LayerwiseRefit, Network
@@ -15,7 +16,7 @@ from tfprune.refit.targets import Rows
 INF = np.inf
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, 2**31), st.sampled_from([(0.0, INF), (0.0, 6.0), (-1.0, 1.0)]))
 def test_excused_targets_bound_the_error_behind_the_activation(seed, bounds):
     rng = np.random.default_rng(seed)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
+from support import examples
 
 from tfprune.refit.forms import Form, find_form, register_form
 from tfprune.refit.windows import window_index
@@ -100,7 +101,7 @@ def test_channels_first_is_turned():
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     size=st.integers(1, 12), window=st.integers(1, 5), stride=st.integers(1, 3), dilation=st.integers(1, 3),
     padding=st.sampled_from(["valid", "same", "causal"]),
@@ -118,7 +119,7 @@ def test_windows_of_any_convolution(size, window, stride, dilation, padding):
     np.testing.assert_allclose(np.append(x.ravel(), 0)[table] @ kernel.ravel(), y, rtol=1e-5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     size=st.integers(1, 8), window=st.integers(1, 5), stride=st.integers(1, 3),
     padding=st.sampled_from(["valid", "same"]),

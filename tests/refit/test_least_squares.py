@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support import examples
 
 from tfprune.refit import gram as gram_module
 from tfprune.refit.gram import Gram
@@ -21,7 +22,7 @@ def rows_of(seed, rows, inputs, blocks=1):
     return rng.normal(size=(blocks, rows, inputs)) @ mix + rng.normal(size=(blocks, 1, inputs))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(seed=seeds, inputs=st.integers(1, 6), outputs=st.integers(1, 4), blocks=st.integers(1, 3))
 def test_a_stream_gives_what_all_rows_give(seed, inputs, outputs, blocks):
     rng = np.random.default_rng(seed)
@@ -83,7 +84,7 @@ def error_without(x, matrix, gone):
     return np.square(rows @ best - t).sum() / len(x)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(seed=seeds, channels=st.integers(2, 6), width=st.integers(1, 3), outputs=st.integers(1, 4))
 def test_costs_are_the_errors_that_are_left_when_the_others_make_up(seed, channels, width, outputs):
     x = rows_of(seed, 400, channels * width)[0]
@@ -169,7 +170,7 @@ def test_very_many_inputs_are_judged_channel_by_channel(monkeypatch):
     np.testing.assert_allclose(costs, [4, 9, 9, 16], rtol=0.15)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(seed=seeds, inputs=st.integers(1, 8), outputs=st.integers(1, 5), blocks=st.integers(1, 2))
 def test_weights_that_are_left_are_fitted_for_each_output(seed, inputs, outputs, blocks):
     rng = np.random.default_rng(seed)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from report.samples import HOSTILE, report_of
+from support import examples
 
 from tfprune.errors import InputError
 from tfprune.report import Report
@@ -27,7 +28,7 @@ def test_there_and_back_again(report, tmp_path):
     assert Report.load(tmp_path / "report.json") == report
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.text(), st.floats(allow_nan=False, allow_infinity=False), st.lists(st.integers(0, 9), max_size=5))
 def test_any_values_come_back(name, amount, runs):
     size = sum(runs) or 9

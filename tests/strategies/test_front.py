@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import examples
 
 from tfprune.search.ladder import chosen, correlation
 from tfprune.strategies import front_of, hypervolume
@@ -14,7 +15,7 @@ VALUES = st.integers(1, 3).flatmap(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(VALUES)
 def test_hypervolume_counts_the_cells_that_are_dominated(values):
     size = len(values[0])
@@ -23,7 +24,7 @@ def test_hypervolume_counts_the_cells_that_are_dominated(values):
     assert hypervolume(values, (6.0,) * size) == pytest.approx(covered)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(VALUES)
 def test_the_front_is_what_nothing_beats(values):
     def beats(a, b):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies.knapsack import Knapsack
+from support import examples
 
 from tfprune.errors import InputError
 from tfprune.strategies import Exploration, Space, hypervolume, optimize, strategies
@@ -42,7 +43,7 @@ def test_is_never_above_the_greedy_path_that_it_begins_with(name):
     assert found.best(problem.space)[1][0] <= problem.loss(problem.space.start) + 1e-12
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 6), st.integers(2, 4), st.floats(0.3, 0.95))
 def test_backtracking_is_exact_where_losses_add_up(seed, choices, levels, part):
     problem = Knapsack(seed, choices, levels, part)
@@ -108,7 +109,7 @@ def test_tiny_spaces(name):
             assert found.best(space)[1] == (1.0,)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_repair_raises_no_level_without_need(seed, other):
     problem = Knapsack(seed)
