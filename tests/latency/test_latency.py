@@ -13,12 +13,15 @@ from support import examples
 
 import tfprune
 from tfprune import Budget
+from tfprune.cost.budget import parse_budget
 from tfprune.cost.operation import Operation, operation_of
 from tfprune.errors import InputError
 from tfprune.graph import trace
 from tfprune.latency import LatencyTable, NetworkLatency, parts_of
-from tfprune.latency.network import interpolate
-from tfprune.latency.one_operation import COPIES, one_operation
+from tfprune.latency.network import interpolate, measured_latency
+from tfprune.latency.one_operation import COPIES, STEP, one_operation
+from tfprune.search.find_plans import find_plans
+from tfprune.xnnpack.network import read_network
 
 
 @pytest.fixture(scope="module")
@@ -73,17 +76,19 @@ LAYERS = [
 ]
 
 
+@pytest.mark.parametrize("quantize", [None, "int8"])
 @pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=lambda value: getattr(value, "name", ""))
-def test_what_an_operation_makes_and_costs_is_what_keras_and_the_interpreter_say(layer, shape, tmp_path):
+def test_what_an_operation_makes_and_costs_is_what_keras_and_the_interpreter_say(layer, shape, quantize, tmp_path):
     layer = type(layer).from_config(layer.get_config())
     made = layer(np.zeros((1, *shape), "float32"))
     operation = operation_of(type(layer), layer.get_config(), (None, *shape), layer.kernel.shape)
     assert operation.parameters == layer.count_params()
     assert operation.outputs * int(np.prod(operation.made)) == int(np.prod(made.shape[1:]))
     path = tmp_path / "one.tflite"
-    path.write_bytes(one_operation(operation))
+    path.write_bytes(one_operation(operation, quantize))
     outputs = tfprune.benchmark.inspect(path).outputs
     assert len(outputs) == COPIES
+    assert {str(output.dtype) for output in outputs} == {quantize or "float32"}
     assert int(np.prod(outputs[0].shape)) == int(np.prod(made.shape))
     tfprune.benchmark.run(path, runs=1, warmup=0, min_seconds=0.001, warmup_seconds=0)
 
@@ -99,6 +104,51 @@ def test_a_file_computes_what_the_layer_does(tmp_path):
     layer.build((None, 6, 6, 4))
     layer.kernel.assign(kernel.transpose(1, 2, 3, 0))
     np.testing.assert_allclose(found[0], np.asarray(layer(x)), atol=1e-4)
+
+
+KINDS = {
+    "convolution": (convolution(4, 5), layers.Conv2D(5, 3, padding="same", use_bias=False), (6, 6, 4)),
+    "depthwise": (
+        Operation("depthwise", (6, 6), 4, 4, (3, 3), (1, 1), (1, 1), "same", groups=4),
+        layers.DepthwiseConv2D(3, padding="same", use_bias=False),
+        (6, 6, 4),
+    ),
+    "dense": (Operation("dense", (3,), 8, 5), layers.Dense(5, use_bias=False), (3, 8)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_int8_file_computes_what_the_layer_does_but_for_rounding(kind, tmp_path):
+    operation, layer, shape = KINDS[kind]
+    path = tmp_path / "one.tflite"
+    path.write_bytes(one_operation(operation, "int8"))
+    kernels = [tensor for tensor in read_network(path).tensors if tensor.constant and tensor.dtype == "int8"]
+    assert len(kernels) == COPIES
+    ends = tfprune.benchmark.inspect(path)
+    assert ends.inputs[0].scale == ends.outputs[0].scale == pytest.approx(STEP)
+    layer.build((None, *shape))
+    drawn = np.random.default_rng(0)
+    if kind == "dense":
+        layer.kernel.assign((drawn.normal(size=(5, 8)) / np.sqrt(8)).T)
+    elif kind == "depthwise":
+        layer.kernel.assign((drawn.normal(size=(1, 3, 3, 4)) / 3).transpose(1, 2, 3, 0))
+    else:
+        layer.kernel.assign((drawn.normal(size=(5, 3, 3, 4)) / 6).transpose(1, 2, 3, 0))
+    x = np.random.default_rng(1).integers(-40, 40, (1, *shape)).astype("float32") * STEP
+    (first, *_) = tfprune.benchmark.predict(path, x.reshape(ends.inputs[0].shape))
+    expected = np.asarray(layer(x))
+    assert np.abs(first.reshape(expected.shape) - expected).max() < 2 * STEP
+    assert np.abs(expected).max() > 20 * STEP
+
+
+def test_int8_latencies_have_a_table_of_their_own(tmp_path):
+    tables = [LatencyTable(folder=tmp_path, quantize=quantize) for quantize in (None, "int8")]
+    large = convolution(64, 64, 16)
+    for table in tables:
+        table.measure([large, convolution()])
+    assert tables[0].path != tables[1].path
+    assert 0 < tables[1][large] < tables[0][large]
+    assert LatencyTable(folder=tmp_path, quantize="int8")[large] == tables[1][large]
 
 
 def test_the_table_is_measured_once_and_kept_on_disk(monkeypatch, tmp_path):
@@ -188,15 +238,17 @@ def test_channels_are_kept_in_multiples_that_kernels_work_on(kernels_of_eight):
     assert all(part.kept % 8 == 0 for part in plan.groups if part.group.prunable)
 
 
+@pytest.mark.parametrize("quantize", [None, "int8"])
 @pytest.mark.parametrize("make", ["filters", "factors"])
-def test_a_budget_of_latency_is_met_as_predicted(make):
+def test_a_budget_of_latency_is_met_as_predicted(make, quantize):
     model = residual(32)
     plan_of = tfprune.plan_filters if make == "filters" else tfprune.plan_factorization
-    plan = plan_of(model, Budget(latency=0.7))
+    plan = plan_of(model, Budget(latency=0.7, quantize=quantize))
     assert plan.after.latency <= 0.7 * plan.before.latency * 1.001
     assert "predicted" in str(plan)
-    again = NetworkLatency(trace(plan.apply()), LatencyTable(), measured=1.0)
-    whole = NetworkLatency(trace(model), LatencyTable(), measured=1.0)
+    table = LatencyTable(quantize=quantize)
+    again = NetworkLatency(trace(plan.apply()), table, measured=1.0)
+    whole = NetworkLatency(trace(model), table, measured=1.0)
     sums = [sum(net.table[part.operation] for part in net.parts) for net in (whole, again)]
     assert sums[1] / sums[0] == pytest.approx(plan.after.latency / plan.before.latency, rel=0.02)
 
@@ -212,6 +264,28 @@ def test_milliseconds_are_a_bound_too():
 def test_bad_latencies(value):
     with pytest.raises(InputError, match="latency is"):
         Budget(latency=value)
+
+
+def test_what_a_file_is_stored_as_is_said_with_a_latency_only():
+    for wrong, said in (
+        ({"latency": 0.5, "quantize": "int4"}, "give None"),
+        ({"macs": 0.5, "quantize": "int8"}, "give latency="),
+    ):
+        with pytest.raises(InputError, match=said):
+            Budget(**wrong)
+    budget = parse_budget(["latency=0.5", "quantize=int8", "params=0.9"])
+    assert budget == Budget(latency=0.5, params=0.9, quantize="int8")
+    assert str(budget) == "Budget(params=0.9, latency=0.5, quantize=int8)"
+    assert Budget.from_config(budget.get_config()) == budget
+    with pytest.raises(InputError, match=r"precisions=\('int8',\)"):
+        find_plans(residual(), np.zeros((16, 12, 12, 3), "float32"), budget)
+
+
+def test_an_int8_latency_of_tokens_can_be_measured():
+    model = keras.Sequential(
+        [keras.Input((6,), dtype="int32"), layers.Embedding(9, 8), layers.Flatten(), layers.Dense(4)]
+    )
+    assert measured_latency([model], quantize="int8")[0] > 0
 
 
 def test_a_budget_of_latency_while_training(kernels_of_eight):

@@ -20,6 +20,9 @@ __all__ = ["DEVICE", "LIMITS", "Budget", "as_arguments", "network_only", "parse_
 LIMITS = {"params": "parameters", "macs": "macs", "bytes": "bytes", "latency": "latency"}
 """The names of bounds, and of what they bound in a `Cost`."""
 
+STORED = (None, "int8")
+"""How a file may store what it computes with, for its latency."""
+
 DEVICE = ("flash", "ram")
 """The names of bounds of a microcontroller, which only a converted model can be compared with."""
 
@@ -35,6 +38,7 @@ class Budget(Configurable):
         bytes: Bytes of the weights, likewise.
         latency: Time for one sample on this machine: a fraction of what the network takes, in (0, 1], or a string with
             milliseconds, as `"0.8 ms"`. It is predicted from a table of single operations timed by the interpreter.
+        quantize: Which file's latency that is: None for float32, or `"int8"`, as of `to_tflite(…, quantize="int8")`.
         flash: Bytes of the int8 .tflite file on a microcontroller: an int, or a string such as `"256kB"` (1000 bytes
             each) or `"256KiB"` (1024). This and `ram` are known once a network has been converted, so that they are
             for `tfprune.micro.fit_device` and the recipe `tiny`; everything else refuses them.
@@ -56,11 +60,16 @@ class Budget(Configurable):
     latency: float | str | None = None
     flash: int | str | None = None
     ram: int | str | None = None
+    quantize: str | None = None
 
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in LIMITS if getattr(self, name) is not None}
         if not given and not self.device():
             raise InputError("This budget has no bound; give one, such as Budget(macs=0.5) for half of them.")
+        if self.quantize not in STORED:
+            raise InputError(f"The budget's quantize is {self.quantize!r}; give None (float32) or 'int8'.")
+        if self.quantize is not None and self.latency is None:
+            raise InputError("quantize says which file's latency is bounded; give latency= as well, or leave it out.")
         if self.latency is not None:
             milliseconds(given.pop("latency"))
         for name, value in given.items():
@@ -71,7 +80,7 @@ class Budget(Configurable):
                 )
 
     def __str__(self) -> str:
-        names = (*LIMITS, *DEVICE)
+        names = (*LIMITS, *DEVICE, "quantize")
         bounds = ", ".join(f"{name}={getattr(self, name)}" for name in names if getattr(self, name) is not None)
         return f"Budget({bounds})"
 
@@ -101,7 +110,7 @@ class Budget(Configurable):
 
     def absolute(self, whole: Cost) -> Budget:
         """Return the same bounds as counts and milliseconds, for a network that may be another one by then."""
-        return Budget(**as_arguments(self.bounds(whole)))
+        return Budget(**as_arguments(self.bounds(whole)), quantize=self.quantize)
 
     def met(self, cost: Cost, whole: Cost) -> bool:
         """Whether a network is within all bounds."""
@@ -172,8 +181,11 @@ def parse_budget(texts: Sequence[str] | None, *, device: bool = False) -> Budget
     bounds: dict[str, Any] = {}
     for text in texts:
         name, _, value = text.partition("=")
-        if name not in LIMITS and name not in DEVICE:
+        if name not in LIMITS and name not in DEVICE and name != "quantize":
             raise InputError(f"Unknown bound {name!r} in the budget {text!r}. {nearest(name, [*LIMITS, *DEVICE])}")
+        if name == "quantize":
+            bounds[name] = value
+            continue
         if name in DEVICE or (name == "latency" and value.endswith("ms")):
             bounds[name] = int(value) if value.isdigit() else value
             continue

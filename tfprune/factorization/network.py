@@ -118,7 +118,7 @@ def plan_factorization(
     }
     timing = None
     if budget is not None and budget.latency is not None:
-        timing = NetworkLatency(graph, LatencyTable(), progress=verbose > 0)
+        timing = NetworkLatency(graph, LatencyTable(quantize=budget.quantize), progress=verbose > 0)
     whole = CostModel(graph, timing).whole
     network = None if given is None else Network(graph)
     found: dict[str, Measure] = {}

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from tfprune.cost.operation import Operation
 from tfprune.errors import BenchmarkError
 from tfprune.graph import Graph
+from tfprune.inputs.samples import random_samples
+from tfprune.inputs.signature import signature_of
 from tfprune.latency.parts import parts_of
 from tfprune.latency.table import LatencyTable
 
@@ -32,12 +34,17 @@ WIDEST = 16
 NO_LONGER = 1.02
 """Up to this factor the noise of a measurement reaches."""
 
+CALIBRATION = 8
+"""Random samples that an int8 file is calibrated with."""
+
 MULTIPLE = 8
 """In multiples of this, as kernels work on so many channels at once."""
 
 
 class NetworkLatency:
-    """The latency of a network, whole or with something removed or replaced: float32, one sample, this machine.
+    """The latency of a network, whole or with something removed or replaced: one sample, this machine.
+
+    It is that of the file that stores as the operations of the table do.
 
     Args:
         graph: The network.
@@ -60,7 +67,9 @@ class NetworkLatency:
         self.graph, self.table = graph, table
         self.parts = parts_of(graph)
         table.measure([part.operation for part in self.parts], progress=progress)
-        self.measured = measured_latency([graph.model], table.threads)[0] if measured is None else measured
+        self.measured = (
+            measured_latency([graph.model], table.threads, table.quantize)[0] if measured is None else measured
+        )
         if self.parts and not any(part.operation in table for part in self.parts):
             raise BenchmarkError(
                 f"No operation of {graph.model.name!r} could be timed; is the machine very busy? Try again, or give a "
@@ -199,12 +208,14 @@ def place(sizes: Array, value: float) -> tuple[int, float, float]:
     return index, float(np.clip((value - sizes[index]) / step, 0.0, 1.0)), step
 
 
-def measured_latency(models: Sequence[keras.Model], threads: int = 1) -> list[float]:
+def measured_latency(models: Sequence[keras.Model], threads: int = 1, quantize: str | None = None) -> list[float]:
     """Return what models take with the interpreter, in milliseconds: the 5th percentile of many runs, taking turns.
 
     Args:
-        models: Keras models; each is exported as float32.
+        models: Keras models.
         threads: Threads of the interpreter. With one it is CPU time, which others on the machine hardly disturb.
+        quantize: How each is exported: None as float32, or `"int8"`, calibrated with random numbers, as time does not
+            depend on values.
     """
     import tfprune.benchmark
     from tfprune.export import to_tflite
@@ -212,6 +223,13 @@ def measured_latency(models: Sequence[keras.Model], threads: int = 1) -> list[fl
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{number}.tflite" for number in range(len(models))]
         for model, path in zip(models, paths, strict=True):
-            to_tflite(model, path)
+            samples = None if quantize is None else random_inputs(model)
+            to_tflite(model, path, quantize=quantize, representative_data=samples, verify=False)
         found = tfprune.benchmark.run(paths, threads=threads, runs=20, min_seconds=0.5, warmup_seconds=0.1)
     return [one.latency.steady_ms(threads) for one in found]
+
+
+def random_inputs(model: keras.Model) -> tuple[Array, ...]:
+    """Return random inputs of a model, which it accepts as tokens where it looks them up."""
+    sizes = [layer.input_dim for layer in model._flatten_layers() if isinstance(layer, keras.layers.Embedding)]
+    return tuple(random_samples(signature_of(model), CALIBRATION, 0, min(sizes, default=None)))

@@ -43,16 +43,17 @@ FAILURES = 2
 
 
 class LatencyTable:
-    """Latencies of single operations, float32, one sample, on this machine.
+    """Latencies of single operations, one sample, on this machine.
 
     Each operation is a .tflite file of its own with a few copies of it, run in a worker process: the 5th percentile
     of each of some bursts, the least of them; with one thread of its CPU time, which others on the machine hardly
-    disturb. The table is kept in a file
-    for each CPU, interpreter version and number of threads, and only what it lacks is measured.
+    disturb. The table is kept in a file for each CPU, interpreter version, number of threads and way to store, and only
+    what it lacks is measured.
 
     Args:
         threads: Threads of the interpreter.
         folder: Where the file is; by default `$TFPRUNE_CACHE`, else `tfprune` in the user's cache folder.
+        quantize: None for float32 operations, or `"int8"`.
 
     Raises:
         InputError: If the number of threads is none.
@@ -66,10 +67,12 @@ class LatencyTable:
         True
     """
 
-    def __init__(self, threads: int = 1, folder: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self, threads: int = 1, folder: str | os.PathLike[str] | None = None, *, quantize: str | None = None
+    ) -> None:
         if not is_integer(threads) or threads < 1:
             raise InputError(f"threads is {threads!r}; give an int from 1.")
-        self.threads = threads
+        self.threads, self.quantize = threads, quantize
         self.folder = Path(folder) if folder is not None else cache_folder()
         self._times: dict[str, float] | None = None
         self._runtime: dict[str, Any] | None = None
@@ -81,7 +84,8 @@ class LatencyTable:
         version = runtime["versions"][runtime["interpreter"]]
         cpu = f"{host.cpu_model()} {' '.join(host.cpu_flags())}"
         digest = hashlib.sha256(cpu.encode()).hexdigest()[:8]
-        return self.folder / f"latency-{VERSION}-{digest}-{runtime['interpreter']}-{version}-{self.threads}.json"
+        name = f"latency-{VERSION}-{digest}-{runtime['interpreter']}-{version}-{self.threads}"
+        return self.folder / f"{name}{'' if self.quantize is None else f'-{self.quantize}'}.json"
 
     def __getitem__(self, operation: Operation) -> float:
         """Return the latency of an operation in milliseconds; 0 of one that looks up, and so takes next to none.
@@ -130,7 +134,7 @@ class LatencyTable:
         with tempfile.TemporaryDirectory() as name:
             files = {}
             for number, (key, operation) in enumerate(missing.items()):
-                content = one_operation(operation)
+                content = one_operation(operation, self.quantize)
                 if content is not None:
                     files[key] = Path(name) / f"{number}.tflite"
                     files[key].write_bytes(content)

@@ -118,7 +118,7 @@ class Search:
         """Return bounds of parameters or multiply-accumulates, some part of the way up from the smallest network."""
         ends = {"params": (smallest.parameters, self._whole.params), "macs": (smallest.macs, self._whole.macs)}
         names = [COSTS[name] for name in self._whole.over]
-        counts = {name: round(ends[name][0] + part * (ends[name][1] - ends[name][0])) for name in names}
+        counts: dict[str, Any] = {name: round(ends[name][0] + part * (ends[name][1] - ends[name][0])) for name in names}
         return Budget(**counts)
 
 

@@ -57,7 +57,8 @@ def find_plans(
         data: Samples of what the model is used on; labels are put aside.
         budget: What the network may cost.
         choose_from: What is chosen: `"channels"` that each group keeps, `"forms"` of factorisation of each layer.
-        precisions: The precisions to choose from; the first is that of the whole network.
+        precisions: The precisions to choose from; the first is that of the whole network. Where int8 is the only one,
+            latencies are those of int8 operations.
         form: The forms to choose from; by default all of `tfprune.factorization.FORMS`.
         levels: How many levels each choice has at most.
         latency: Whether latencies are asked for although the budget has no bound of them.
@@ -84,10 +85,11 @@ def find_plans(
     """
     check(budget, choose_from, precisions, levels)
     given = Unlabelled(model, data, samples)
+    stored = "int8" if tuple(precisions) == ("int8",) else None
     by_time = latency or (budget is not None and budget.latency is not None)
     if round_to is None and by_time:
         whole = trace(model)
-        of_whole = NetworkLatency(whole, LatencyTable(), progress=verbose > 0)
+        of_whole = NetworkLatency(whole, LatencyTable(quantize=stored), progress=verbose > 0)
         of_whole.prepare()
         round_to = fast_multiple(of_whole, whole.groups)
     round_to = 1 if round_to is None else round_to
@@ -98,7 +100,7 @@ def find_plans(
     graph = Graph(model) if prepared is None else prepared.graph
     timing = None
     if by_time:
-        timing = NetworkLatency(graph, LatencyTable(), progress=verbose > 0)
+        timing = NetworkLatency(graph, LatencyTable(quantize=stored), progress=verbose > 0)
         timing.prepare()
     choices: list[ChannelChoice | FormChoice | PrecisionChoice] = []
     if prepared is not None:
@@ -124,6 +126,8 @@ def check(budget: Any, choose_from: Any, precisions: Any, levels: Any) -> None:
     if budget is not None and not isinstance(budget, Budget):
         raise InputError(f"The budget is {budget!r}; give a Budget, such as Budget(latency=0.5).")
     network_only(budget)
+    if budget is not None and budget.quantize is not None:
+        raise InputError(f"{budget} says how the file is stored; a search takes that as precisions=('int8',).")
     for value in choose_from:
         if value not in KINDS:
             raise InputError(f"Unknown kind of choice {value!r}. {nearest(value, KINDS)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -157,7 +157,8 @@ def prune_iteratively(
     bounds = {name: end / getattr(final.before, LIMITS[name]) for name, end in budget.bounds(final.before).items()}
     for number in range(1, steps + 1):
         part = {name: getattr(final.before, LIMITS[name]) * f ** (number / steps) for name, f in bounds.items()}
-        plan = plan_of(good, ends if number == steps else Budget(**as_arguments(part)), **asked)
+        aim = ends if number == steps else replace(ends, **as_arguments(part))
+        plan = plan_of(good, aim, **asked)
         candidate = plan.apply(optimizer=True)
         before = checked(evaluate(candidate))
         fit(candidate)

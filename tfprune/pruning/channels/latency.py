@@ -24,7 +24,7 @@ def find_timing(graph: Graph, budget: Any, *, progress: bool = False) -> Network
     """Return what a network takes with fewer channels; None if the budget has no bound of latency."""
     if not isinstance(budget, Budget) or budget.latency is None:
         return None
-    timing = NetworkLatency(graph, LatencyTable(), progress=progress)
+    timing = NetworkLatency(graph, LatencyTable(quantize=budget.quantize), progress=progress)
     timing.prepare()
     return timing
 
