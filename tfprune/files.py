@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from tfprune.errors import InputError
 
-__all__ = ["atomic_path", "check_destination", "existing_file", "remove_temporaries", "write_atomically"]
+__all__ = [
+    "ELSEWHERE", "NO_ROOM", "atomic_path", "check_destination", "error_number", "existing_file", "remove_temporaries",
+    "write_atomically",
+]  # fmt: skip
 
 PathLike = str | os.PathLike[str]
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""The errors of a disk that is full, or of a user who may have no more of it."""
+
+ELSEWHERE = (errno.EROFS, errno.EACCES, errno.EPERM)
+"""The errors of a place that can't be written to."""
+
+
+def error_number(error: BaseException) -> int | None:
+    """Return the system's number of an error, which HDF5 says in its sentences; None if it has none.
+
+    Example:
+        >>> error_number(OSError("file write failed: errno = 28, error message = 'No space left on device'"))
+        28
+    """
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    told = re.search(r"errno = (\d+)", str(error))
+    return int(told[1]) if told else None
 
 
 def existing_file(path: PathLike, *suffixes: str) -> Path:

@@ -50,8 +50,12 @@ COMMANDS = {
     "export": ["export", "model.keras", "--out", "disk/out.tflite"],
     "report": ["report", "model.keras", "model.keras", "--out", "disk/out.html"],
     "compress": ["compress", "model.keras", "--data", "train.npz", "--recipe", "recipe.yaml", "--out", "disk/out"],
+    "search": [
+        "search", "model.keras", "--data", "train.npz", "--budget", "macs=0.6", "--no-forms", "--trials", "4",
+        "--climb", "2", "--out", "disk/out",
+    ],
     "partition": ["partition", "model.keras", "--devices", "row.yaml", "--latency", "macs", "--out", "disk/out"],
-}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

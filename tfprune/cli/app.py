@@ -6,7 +6,6 @@ import contextlib
 import errno
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -17,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from tfprune.errors import InputError, TfpruneError, one_line
-from tfprune.files import existing_file
+from tfprune.files import ELSEWHERE, NO_ROOM, error_number, existing_file
 from tfprune.version import __version__
 
 __all__ = ["AsJson", "Overwrite", "app", "goes_on_in", "main", "print_json"]
@@ -31,11 +30,6 @@ COMMANDS = (
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
-
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""The errors of a disk that is full, or of a user who may have no more of it."""
-
-ELSEWHERE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class Commands(TyperGroup):
@@ -150,8 +144,7 @@ def about_the_machine(error: Exception) -> str | None:
     """Return what to say of an error of the disk or the memory, whoever raised it; None if it is another one."""
     text = one_line(str(error))
     by_name = {kind.__name__ for kind in type(error).__mro__}
-    told = re.search(r"errno = (\d+)", text)  # HDF5 says it in its sentences
-    number = error.errno if isinstance(error, OSError) and error.errno else int(told[1]) if told else None
+    number = error_number(error)
     if isinstance(error, MemoryError):
         return f"out of memory{f' ({text})' if text else ''}; close other programs, or give fewer samples"
     if not isinstance(error, OSError) and number is None:

@@ -12,7 +12,7 @@ from types import TracebackType
 
 import keras
 
-from tfprune.files import atomic_path
+from tfprune.files import ELSEWHERE, NO_ROOM, atomic_path, error_number
 from tfprune.search.journal import Trial
 from tfprune.search.plan import Plan
 from tfprune.search.plans import Plans
@@ -63,7 +63,7 @@ class Here(Pool):
 
 
 def evaluated(evaluator: Evaluator, rung: str, point: Point, plan: Plan, models: Path) -> Trial:
-    """Return the trial of one plan, whatever happens, and write its network.
+    """Return the trial of one plan, whatever goes wrong with it, and write its network.
 
     Args:
         evaluator: Says what it is worth.
@@ -71,6 +71,9 @@ def evaluated(evaluator: Evaluator, rung: str, point: Point, plan: Plan, models:
         point: Its point.
         plan: The plan.
         models: The folder for its network.
+
+    Raises:
+        OSError: If the disk is full, or can't be written.
     """
     begin = time.perf_counter()
     try:
@@ -81,6 +84,8 @@ def evaluated(evaluator: Evaluator, rung: str, point: Point, plan: Plan, models:
         with atomic_path(models / file_of(rung, point)) as temporary:
             model.save(temporary)
     except Exception as error:  # whatever goes wrong with one plan, the search goes on
+        if error_number(error) in (*NO_ROOM, *ELSEWHERE):  # as it would with each
+            raise
         return Trial(rung, point, {}, time.perf_counter() - begin, f"{type(error).__name__}: {error}"[:500])
     finally:
         keras.backend.clear_session(free_memory=False)
