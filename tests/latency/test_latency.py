@@ -16,6 +16,7 @@ from tfprune import Budget
 from tfprune.cost.budget import parse_budget
 from tfprune.cost.operation import Operation, operation_of
 from tfprune.errors import InputError
+from tfprune.granularity import Filter
 from tfprune.graph import trace
 from tfprune.latency import LatencyTable, NetworkLatency, parts_of
 from tfprune.latency.network import interpolate, measured_latency
@@ -236,6 +237,20 @@ def test_channels_are_kept_in_multiples_that_kernels_work_on(kernels_of_eight):
     assert timing.multiple(5) == 4
     plan = tfprune.plan_filters(model, Budget(latency=0.7))
     assert all(part.kept % 8 == 0 for part in plan.groups if part.group.prunable)
+
+
+@pytest.mark.parametrize("round_to", [None, 1, 5])
+def test_so_are_they_while_training_unless_another_multiple_is_asked_for(round_to, kernels_of_eight):
+    model = residual(32)
+    pruner = tfprune.Pruner(model, Budget(latency=0.7), granularity=Filter(round_to=round_to), schedule="constant")
+    pruner.start()
+    pruner.finish()
+    sizes = [layer.filters for layer in tfprune.shrink(model).layers if isinstance(layer, layers.Conv2D)]
+    multiple = 8 if round_to is None else round_to
+    assert all(size % multiple == 0 or size == 32 for size in sizes)
+    assert any(size < 32 for size in sizes)
+    if round_to == 1:
+        assert any(size % 8 for size in sizes)
 
 
 @pytest.mark.parametrize("quantize", [None, "int8"])

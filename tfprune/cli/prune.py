@@ -70,7 +70,7 @@ def prune(
     round_to: Annotated[
         int | None,
         typer.Option(
-            help="With filter: keep multiples of this; with --calibrate and latency what is fast here, else 1."
+            help="With filter: keep multiples of this; by default 1, with a budget of latency what is fast here."
         ),
     ] = None,
     min_channels: Annotated[int, typer.Option(help="With filter: keep at least so many.")] = 1,
@@ -127,9 +127,7 @@ def prune(
     if pattern in ("filter", "head"):
         from tfprune.granularity import Filter, Head
 
-        pattern = (Filter if pattern == "filter" else Head)(
-            round_to=1 if round_to is None else round_to, min_channels=min_channels
-        )
+        pattern = (Filter if pattern == "filter" else Head)(round_to=round_to, min_channels=min_channels)
     elif round_to is not None or min_channels != 1 or bounds is not None:
         raise InputError(f"--budget, --round-to and --min-channels are for --granularity filter, not {granularity}.")
     choices: dict[str, Any] = {

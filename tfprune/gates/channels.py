@@ -18,8 +18,8 @@ from tfprune.granularity import Filter
 from tfprune.graph import ChannelGroup, Slice, trace
 from tfprune.graph.choice import LayerChoice
 from tfprune.pruning.channels.allocation import Allocation, best_channels
-from tfprune.pruning.channels.latency import find_timing, within_latency
-from tfprune.pruning.channels.limits import Limits, resolve_choices
+from tfprune.pruning.channels.latency import find_timing, limits_of, within_latency
+from tfprune.pruning.channels.limits import resolve_choices
 from tfprune.pruning.channels.masks import why_not
 from tfprune.pruning.selection import Skipped
 from tfprune.scope import Global
@@ -73,8 +73,8 @@ class Channels(Behind):
         self._starts = np.cumsum([0, *self.names.values()])
         self.count = int(self._starts[-1])
         self._labels = np.concatenate([group.labels for group in self.groups])
-        self._limits = Limits(granularity.round_to, granularity.min_channels)
         self._timing = find_timing(self.graph, amount)
+        self._limits = limits_of(granularity, self._timing, self.groups)
         self.costs = CostModel(self.graph, self._timing)
         self.choose(np.zeros(self.count))  # refuses a budget that can't be met
         self.targets = {PART: 1.0 - amount} if not isinstance(amount, Budget) else {

@@ -162,7 +162,7 @@ def filters(
     multiple = target.channels()
     integers = target.channels("int8")
     reasons = [*why, f"filters, of which a multiple of {multiple} is kept"]
-    if wanted.round_to != 1:
+    if wanted.round_to is not None:
         multiple = wanted.round_to
         reasons[-1] = f"filters, of which a multiple of {multiple} is kept, as you asked"
     elif integers != multiple:

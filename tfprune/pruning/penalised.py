@@ -21,8 +21,8 @@ from tfprune.penalties import Growing, Penalty, Weights
 from tfprune.penalties.base import CHANNELS, KERNELS
 from tfprune.pruning.channels.allocation import Allocation, best_channels
 from tfprune.pruning.channels.importance import channel_scores
-from tfprune.pruning.channels.latency import find_timing, within_latency
-from tfprune.pruning.channels.limits import Limits, resolve_choices
+from tfprune.pruning.channels.latency import find_timing, limits_of, within_latency
+from tfprune.pruning.channels.limits import resolve_choices
 from tfprune.pruning.channels.masks import why_not
 from tfprune.pruning.channels.matrices import as_matrix, full_precision
 from tfprune.pruning.mask import read
@@ -136,9 +136,9 @@ def channel_parts(
     leaving: list[BoolArray | None] = [None] * len(chosen)
     if isinstance(penalty, Growing) and chosen:
         scores = channel_scores(chosen, penalty.criterion, seed)
-        limits = Limits(granularity.round_to, granularity.min_channels)
         whole = [group for group in groups if not group.prunable]
         timing = find_timing(graph, penalty.amount)
+        limits = limits_of(granularity, timing, chosen)
         allocation = Allocation(graph, chosen, scores, penalty.scope, limits, {}, whole, timing)
         if isinstance(penalty.amount, Budget):
             counts, _ = within_latency(allocation, penalty.amount, timing)

@@ -40,7 +40,7 @@ class Prune(TrainingStage):
         scope: `"layer"`, `"global"`, …; None is the default of the granularity.
         layers: Names of the only layers that are pruned.
         skip: Names of layers that are left alone.
-        round_to: Kept filters are a multiple of this.
+        round_to: Kept filters are a multiple of this; see `tfprune.granularity.Filter`.
         refit: Whether what is left makes up for what is gone, in closed form on training inputs.
     """
 
@@ -54,7 +54,7 @@ class Prune(TrainingStage):
     scope: str | None = None
     layers: Names = None
     skip: Names = None
-    round_to: int = 1
+    round_to: int | None = None
     refit: bool = True
 
     def __post_init__(self) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 from tfprune.cost import Budget, Cost
 from tfprune.cost.budget import as_arguments
 from tfprune.errors import InputError
+from tfprune.granularity import Filter
 from tfprune.graph import ChannelGroup, Graph
 from tfprune.latency import LatencyTable, NetworkLatency
 from tfprune.pruning.channels.allocation import Allocation
+from tfprune.pruning.channels.limits import Limits
 
-__all__ = ["fast_multiple", "find_timing", "within_latency"]
+__all__ = ["fast_multiple", "find_timing", "limits_of", "within_latency"]
 
 TRIALS = 12
 CLOSER = 0.995
@@ -32,6 +34,14 @@ def find_timing(graph: Graph, budget: Any, *, progress: bool = False) -> Network
 def fast_multiple(timing: NetworkLatency, groups: Iterable[ChannelGroup]) -> int:
     """Return the multiple that numbers of channels are fast at, at most half of the smallest group that can be cut."""
     return timing.multiple(min((group.size for group in groups if group.prunable), default=1) // 2)
+
+
+def limits_of(granularity: Filter, timing: NetworkLatency | None, groups: Iterable[ChannelGroup]) -> Limits:
+    """Return how many channels a group may keep: multiples of what is asked for, or of what is fast if time counts."""
+    multiple = granularity.round_to
+    if multiple is None:
+        multiple = 1 if timing is None else fast_multiple(timing, groups)
+    return Limits(multiple, granularity.min_channels)
 
 
 def within_latency(

@@ -15,8 +15,8 @@ from tfprune.graph import ChannelGroup, trace
 from tfprune.graph.choice import LayerChoice
 from tfprune.pruning.channels.allocation import Allocation, best_channels, units_of
 from tfprune.pruning.channels.importance import channel_scores
-from tfprune.pruning.channels.latency import find_timing, within_latency
-from tfprune.pruning.channels.limits import Limits, resolve_choices
+from tfprune.pruning.channels.latency import find_timing, limits_of, within_latency
+from tfprune.pruning.channels.limits import resolve_choices
 from tfprune.pruning.masks import Rule
 from tfprune.pruning.selection import NO_AXES, Skipped, Target
 from tfprune.pruning.source import MaskSource, NewMasks
@@ -58,7 +58,6 @@ class ChannelMasks(MaskSource):
         self.rule = rule
         self.study = study
         self.soft = rule.granularity.soft
-        self._limits = Limits(rule.granularity.round_to, rule.granularity.min_channels)
         graph = trace(model)
         found, self._own = resolve_choices(graph, layers, skip, per_layer)
         groups = [replace(group, reason=why_not(group, rule.granularity.kinds)) for group in found]
@@ -81,8 +80,9 @@ class ChannelMasks(MaskSource):
             Target(str(v.path), keras.layers.Identity(name="none"), v, NO_AXES) for v in variables.values()
         )
         scores = self._scores()  # refuses weights that are not finite
+        timing = find_timing(graph, budget)
+        self._limits = limits_of(rule.granularity, timing, self.groups)
         if budget is not None:
-            timing = find_timing(graph, budget)
             allocation = Allocation(graph, self.groups, scores, rule.scope, self._limits, self._own, whole, timing)
             counts, _ = within_latency(allocation, budget, timing)
             self._own = {group.name: count for group, count in zip(self.groups, counts, strict=True)}
