@@ -83,7 +83,7 @@ def measure(task: Task, bound: str, method: str, seconds: float) -> dict[str, An
         plan = plan_of(task.model, budget, data=task.images, samples=len(task.images), verbose=0)
     except InputError as error:
         return {**row, "failed": str(error)}
-    made = plan.apply() if method == "factors" else plan.repair().model
+    made = plan.repair().model
     with tempfile.TemporaryDirectory() as folder:
         whole = int8_file(task.model, task, Path(folder, "whole.tflite"))
         small = int8_file(made, task, Path(folder, "small.tflite"))
