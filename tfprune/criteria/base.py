@@ -22,13 +22,7 @@ class Criterion(Configurable):
     """A rule that says how much weights or channels matter; the lowest scores are removed first.
 
     To add one, extend this class as a frozen dataclass and register it. What a criterion needs it takes as arguments,
-    by name; what is not there, as gradients without data, is refused before anything is changed:
-
-        @criteria.register("first_order")
-        @dataclass(frozen=True)
-        class FirstOrder(Criterion):
-            def score(self, weights, gradient):
-                return np.abs(weights * gradient)
+    by name; what is not there, as gradients without data, is refused before anything is changed.
 
     `score` gets arrays of the shape of a kernel, and scores its weights. For whole channels, `score_channels` gets
     arrays (channels, …) of all that goes with each channel of a group, and returns (channels,); without one, the scores
@@ -43,6 +37,25 @@ class Criterion(Configurable):
     - of the network alone: `synaptic_flow`;
     - for channels also `filters` (weights that make them), `scale` (of batch normalisations), and, with data,
       `activation_mean`, `activation_share`, `activation_gradient` (with labels).
+
+    Example:
+        A criterion of your own:
+
+        >>> from dataclasses import dataclass
+        >>> from tfprune.criteria import Criterion, criteria
+        >>> @criteria.register("relative_magnitude")
+        ... @dataclass(frozen=True)
+        ... class RelativeMagnitude(Criterion):
+        ...     "Magnitude over the largest one that makes the same output, so that each output keeps some."
+        ...     def score(self, weights):
+        ...         sizes = np.abs(weights)
+        ...         return sizes / (sizes.max(axis=tuple(range(sizes.ndim - 1))) + 1e-12)
+        >>> layer = keras.layers.Dense(2)
+        >>> layer.build((None, 2))
+        >>> _ = layer.kernel.assign([[1.0, 10.0], [2.0, 30.0]])
+        >>> _ = tfprune.prune_layer(layer, 0.5, criterion="relative_magnitude")
+        >>> layer.kernel.numpy().tolist()
+        [[0.0, 0.0], [2.0, 30.0]]
     """
 
     def score(self, *args: Any, **kwargs: Any) -> Array:

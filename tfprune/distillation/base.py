@@ -22,17 +22,18 @@ __all__ = ["DistillationLoss", "FeatureLoss", "OutputLoss", "losses", "weighted_
 class DistillationLoss(Configurable, keras.distillation.DistillationLoss, abc.ABC):  # type: ignore[misc]
     """How far a student is from its teacher.
 
-    To add one, extend `OutputLoss` or `FeatureLoss` as a frozen dataclass and register it:
-
-        @losses.register("total_variation")
-        @dataclass(frozen=True, kw_only=True)
-        class TotalVariation(OutputLoss):
-            def __call__(self, teacher, student, weights, targets=None):
-                distance = ops.sum(ops.abs(teacher.probabilities(1.0) - student.probabilities(1.0)), axis=-1) / 2
-                return weighted_mean(distance, weights)
+    To add one, extend `OutputLoss` or `FeatureLoss` as a frozen dataclass and register it.
 
     Args:
         weight: What it is multiplied with, from 0.
+
+    Example:
+        >>> from tfprune.distillation import losses
+        >>> loss = losses.get("mse", weight=0.5)  # for tfprune.Distiller(student, teacher, [loss, "hint"])
+        >>> losses.serialize(loss)["config"]  # as it is saved
+        {'weight': 0.5}
+        >>> float(loss.compute_loss(np.array([[2.0, 0.0]]), np.array([[0.0, 0.0]])))  # as Keras' own distiller asks
+        1.0
     """
 
     weight: float = 1.0
@@ -44,7 +45,23 @@ class DistillationLoss(Configurable, keras.distillation.DistillationLoss, abc.AB
 
 @dataclass(frozen=True, kw_only=True)
 class OutputLoss(DistillationLoss):
-    """Compares what a student answers with what its teacher does."""
+    """Compares what a student answers with what its teacher does.
+
+    Example:
+        A loss of your own:
+
+        >>> from dataclasses import dataclass
+        >>> from tfprune.distillation import Answer, OutputLoss, losses, weighted_mean
+        >>> @losses.register("total_variation")
+        ... @dataclass(frozen=True, kw_only=True)
+        ... class TotalVariation(OutputLoss):
+        ...     def __call__(self, teacher, student, weights, targets=None):
+        ...         distance = ops.sum(ops.abs(teacher.probabilities(1.0) - student.probabilities(1.0)), axis=-1) / 2
+        ...         return weighted_mean(distance, weights)
+        >>> sure, unsure = Answer(np.array([[1.0, 0.0]]), "softmax"), Answer(np.array([[0.6, 0.4]]), "softmax")
+        >>> round(float(losses.get("total_variation")(sure, unsure, np.ones(1))), 3)
+        0.4
+    """
 
     needs_targets: ClassVar[bool] = False
 
@@ -80,6 +97,22 @@ class FeatureLoss(DistillationLoss):
 
     Args:
         layers: Names or paths of layers that both have, or the teacher's by the student's; None chooses some.
+
+    Example:
+        A loss of your own, for layers with the same channels:
+
+        >>> from dataclasses import dataclass
+        >>> from tfprune.distillation import FeatureLoss, losses, weighted_mean
+        >>> @losses.register("channel_means")
+        ... @dataclass(frozen=True, kw_only=True)
+        ... class ChannelMeans(FeatureLoss):
+        ...     aligned = True
+        ...     def __call__(self, teacher, student, weights):
+        ...         means = [ops.mean(x, axis=tuple(range(1, len(x.shape) - 1))) for x in (teacher, student)]
+        ...         return weighted_mean(ops.mean(ops.square(means[1] - means[0]), axis=-1), weights)
+        >>> loss = losses.get("channel_means", layers=["conv_2"])
+        >>> float(loss(np.ones((2, 4, 4, 8)), np.zeros((2, 4, 4, 8)), np.ones(2)))
+        1.0
     """
 
     layers: Layers = None

@@ -27,9 +27,35 @@ class Factorization(Configurable, abc.ABC):
     A form of your own says which layers it is for, how factors make a kernel, where to start, and what layers they
     become; ranks, fitting to data, costs, budgets and the surgery follow from that.
 
-        @factorizations.register("svd")
-        @dataclass(frozen=True)
-        class Svd(Factorization): ...
+    Example:
+        A form of your own:
+
+        >>> from dataclasses import dataclass
+        >>> from tfprune.factorization import Factorization, factorizations
+        >>> from tfprune.factorization.equation import Equation
+        >>> from tfprune.factorization.metric import truncate
+        >>> from tfprune.factorization.pieces import product
+        >>> @factorizations.register("two_products")
+        ... @dataclass(frozen=True)
+        ... class TwoProducts(Factorization):
+        ...     def check(self, geometry):
+        ...         return None if geometry.is_pointwise else "its window has more than one position"
+        ...     def equation(self, geometry):
+        ...         return Equation("cr,ro->co")
+        ...     def sizes(self, geometry):
+        ...         return {"c": geometry.rows, "o": geometry.outputs}
+        ...     def full(self, geometry):
+        ...         return (min(geometry.rows, geometry.outputs),)
+        ...     def start(self, kernel, ranks, metric):
+        ...         return list(truncate(kernel, ranks[0], metric)[:2])
+        ...     def pieces(self, geometry, factors):
+        ...         return [product(geometry, factors[0], last=False), product(geometry, factors[1], last=True)]
+        ...     def unfoldings(self, kernel, metric):
+        ...         return [[kernel]]
+        >>> layer = keras.layers.Dense(8)
+        >>> layer.build((None, 16))
+        >>> [part.units for part in tfprune.factorize_layer(layer, "two_products", rank=3).layers]
+        [3, 8]
     """
 
     best: ClassVar[bool] = False

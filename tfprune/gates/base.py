@@ -19,24 +19,30 @@ class Gate(Configurable, abc.ABC):
     """A rule that opens and closes what it stands before: channels, heads, blocks or single weights.
 
     Each gate learns one number, its logit. In each step all are drawn with uniform random numbers; what they multiply
-    is trained with them, and they by it. To add one, extend this class as a frozen dataclass and register it:
-
-        @gates.register("steady")
-        @dataclass(frozen=True)
-        class Steady(Gate):
-            def draw(self, logits, chance):
-                p = sigmoid(logits)
-                return p, p * (1 - p)
-
-            def opening(self, logits):
-                p = sigmoid(logits)
-                return p, p * (1 - p)
-
-            def settled(self, logits):
-                return sigmoid(logits)
+    is trained with them, and they by it. To add one, extend this class as a frozen dataclass and register it.
 
     Attributes:
         start: The logit that gates begin with: nearly open.
+
+    Example:
+        A gate of your own, which `tfprune.GateCallback(0.5, gate="mean_field")` finds:
+
+        >>> from dataclasses import dataclass
+        >>> from tfprune.gates import Gate, gates
+        >>> from tfprune.gates.base import sigmoid
+        >>> @gates.register("mean_field")
+        ... @dataclass(frozen=True)
+        ... class MeanField(Gate):
+        ...     "As far open as it is likely to be: no chance is in it."
+        ...     def draw(self, logits, chance):
+        ...         return self.opening(logits)
+        ...     def opening(self, logits):
+        ...         p = sigmoid(logits)
+        ...         return p, p * (1 - p)
+        ...     def settled(self, logits):
+        ...         return sigmoid(logits)
+        >>> gates.get("mean_field").draw(np.array([0.0, 2.5]), np.array([0.1, 0.9]))[0].round(3)
+        array([0.5  , 0.924])
     """
 
     start: ClassVar[float] = 2.5

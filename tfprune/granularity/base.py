@@ -88,7 +88,29 @@ class Units:
 
 
 class Granularity(Configurable, abc.ABC):
-    """How a kernel falls into units that are kept or removed whole."""
+    """How a kernel falls into units that are kept or removed whole.
+
+    Example:
+        A granularity of your own:
+
+        >>> from dataclasses import dataclass
+        >>> from tfprune.granularity import Granularity, Units, granularities
+        >>> @granularities.register("input_channel")
+        ... @dataclass(frozen=True)
+        ... class InputChannel(Granularity):
+        ...     "All weights that read one input channel go together, or none of them."
+        ...     def units(self, scores, axes):
+        ...         matrix = axes.to_matrix(scores)  # positions, outputs, inputs
+        ...         def mask(kept):
+        ...             return axes.from_matrix(np.broadcast_to(kept, matrix.shape), scores.shape)
+        ...         return Units(matrix.mean(axis=(0, 1)), matrix.shape[0] * matrix.shape[1], mask)
+        >>> layer = keras.layers.Dense(2)
+        >>> layer.build((None, 2))
+        >>> _ = layer.kernel.assign([[1.0, 5.0], [3.0, 4.0]])
+        >>> _ = tfprune.prune_layer(layer, 0.5, granularity="input_channel")
+        >>> layer.kernel.numpy().tolist()
+        [[0.0, 0.0], [3.0, 4.0]]
+    """
 
     @property
     def max_sparsity(self) -> float:

@@ -26,19 +26,28 @@ class Stage(Configurable, abc.ABC):
     """One step of a recipe: model in, model out.
 
     All fields are numbers, strings, or lists of these, so that a recipe fits into one level of YAML. To add one, extend
-    this class as a frozen dataclass and register it:
-
-        @stages.register("round")
-        @dataclass(frozen=True, kw_only=True)
-        class Round(Stage):
-            decimals: int = 3
-
-            def run(self, work):
-                for weight in work.model.weights:
-                    weight.assign(np.round(weight.numpy(), self.decimals))
+    this class as a frozen dataclass and register it.
 
     Attributes:
         method: What it is called in a recipe.
+
+    Example:
+        A stage of your own:
+
+        >>> from dataclasses import dataclass
+        >>> from tfprune.recipe import Recipe, Stage, stages
+        >>> @stages.register("round_weights")
+        ... @dataclass(frozen=True, kw_only=True)
+        ... class RoundWeights(Stage):
+        ...     method = "round_weights"
+        ...     decimals: int = 3
+        ...     def run(self, work):
+        ...         for weight in work.model.weights:
+        ...             weight.assign(np.round(weight.numpy(), self.decimals))
+        >>> print(Recipe([{"method": "round_weights", "decimals": 1}, {"method": "fine_tune"}]))
+        recipe
+          1. round_weights(decimals=1)
+          2. fine_tune()
     """
 
     method: ClassVar[str] = ""

@@ -24,16 +24,35 @@ F = TypeVar("F", bound="type[Form]")
 class Form(abc.ABC):
     """A linear layer as blocks of matrices, `y = x @ matrix + bias` for each block. Most layers are one block.
 
-    To teach the refit a layer, extend this class and register it:
-
-        @register_form(MyDense)
-        class MyDenseForm(Form):
-            def matrix(self, kernel):
-                return kernel[None]
-            ...
+    To teach the refit a layer, extend this class and register it.
 
     Args:
         layer: The layer.
+
+    Example:
+        A layer of your own that is linear:
+
+        >>> from tfprune.refit.forms import Form, find_form, register_form
+        >>> class OwnDense(keras.layers.Dense):
+        ...     def call(self, inputs):
+        ...         return keras.ops.add(keras.ops.matmul(inputs, self.kernel), self.bias)
+        >>> @register_form(OwnDense)
+        ... class OwnDenseForm(Form):
+        ...     def matrix(self, kernel):
+        ...         return kernel[None]
+        ...     def kernel_of(self, matrix):
+        ...         return matrix[0]
+        ...     def count(self, x, y):
+        ...         return 1
+        ...     def rows(self, x, y, places):
+        ...         return x[None]
+        ...     def targets(self, y, places):
+        ...         return y[None]
+        >>> layer = OwnDense(2)
+        >>> y = layer(np.ones((1, 3)))
+        >>> form = find_form(layer)
+        >>> bool(np.allclose(form.rows(np.ones((1, 3)), y.shape, [0]) @ form.weights + form.offsets, y))
+        True
     """
 
     def __init__(self, layer: Any) -> None:
@@ -127,6 +146,19 @@ def register_form(*classes: Any) -> Callable[[F], F]:
 
     Args:
         *classes: Layer classes; a subclass that has not overridden `call` is linear in the same way.
+
+    Example:
+        >>> from tfprune.refit import DenseForm, register_form
+        >>> from tfprune.refit.forms import find_form
+        >>> class Noted(keras.layers.Dense):
+        ...     def call(self, inputs):  # could be anything, so the layer has no form
+        ...         return super().call(inputs)
+        >>> layer = Noted(2)
+        >>> layer.build((None, 3))
+        >>> find_form(layer)
+        >>> _ = register_form(Noted)(DenseForm)  # it does what Dense does
+        >>> find_form(layer).size  # blocks, inputs, outputs
+        (1, 3, 2)
     """
 
     def decorate(form: F) -> F:

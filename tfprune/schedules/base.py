@@ -36,6 +36,31 @@ class Schedule(Configurable, abc.ABC):
 
     A schedule is written in steps or in fractions of the training; `resolve` turns the second into the first once the
     length of the training is known. Calling a resolved schedule is pure: no state, no clock of its own.
+
+    Example:
+        A schedule of your own:
+
+        >>> from dataclasses import dataclass, replace
+        >>> from tfprune.schedules import Schedule, schedules
+        >>> @schedules.register("in_two_steps")
+        ... @dataclass(frozen=True)
+        ... class InTwoSteps(Schedule):
+        ...     "Half of the sparsity after a third of the training, all of it after two thirds."
+        ...     final_sparsity: float = 0.8
+        ...     third: int | None = None
+        ...     @property
+        ...     def end_step(self):
+        ...         return None if self.third is None else 2 * self.third
+        ...     def resolve(self, total_steps, steps_per_epoch=None):
+        ...         return replace(self, third=max(total_steps // 3, 1))
+        ...     def __call__(self, step):
+        ...         return self.final_sparsity * min(step // self.third, 2) / 2
+        ...     def last_update(self, step, after=-1):
+        ...         update = min(step // self.third, 2) * self.third
+        ...         return update if update > after else None
+        >>> schedule = schedules.get("in_two_steps").resolve(total_steps=90)
+        >>> [schedule(step) for step in (0, 30, 60)], schedule.last_update(59)
+        ([0.0, 0.4, 0.8], 30)
     """
 
     @property
@@ -104,6 +129,21 @@ class Ramp(Schedule):
         end: The moment at which `final_sparsity` is reached. `begin == end` jumps there at once.
         frequency: Steps between mask updates; None makes about 100 updates from `begin` to `end`. The end is an update
             too, also when it is off this grid.
+
+    Example:
+        A ramp of your own says how far it has come:
+
+        >>> import math
+        >>> from tfprune.schedules import Ramp, schedules
+        >>> @schedules.register("quarter_sine")
+        ... @dataclass(frozen=True)
+        ... class QuarterSine(Ramp):
+        ...     "Sparsity that rises along a quarter of a sine: fast at first and ever more slowly."
+        ...     def covered(self, progress):
+        ...         return math.sin(math.pi / 2 * progress)
+        >>> schedule = schedules.get("quarter_sine", initial_sparsity=0.0, end=0.9).resolve(total_steps=100)
+        >>> [round(schedule(step), 3) for step in (0, 30, 90)]
+        [0.0, 0.4, 0.8]
     """
 
     initial_sparsity: float | None = None

@@ -29,12 +29,23 @@ class Strategy(Configurable, abc.ABC):
 
     A strategy of your own is one generator: it yields a batch of points and is sent what they are worth.
 
-        @strategies.register("mine")
-        @dataclass(frozen=True)
-        class Mine(Strategy):
-            def propose(self, space, objectives, trials, rng):
-                while True:
-                    values = yield [space.repair(space.random(rng)) for _ in range(8)]
+    Example:
+        A strategy of your own:
+
+        >>> from dataclasses import dataclass
+        >>> from tfprune.strategies import Space, Strategy, optimize, strategies
+        >>> @strategies.register("hill_climb")
+        ... @dataclass(frozen=True)
+        ... class HillClimb(Strategy):
+        ...     def propose(self, space, objectives, trials, rng):
+        ...         best, least = space.start, np.inf
+        ...         while True:
+        ...             points = [space.repair(space.point(best + rng.integers(-1, 2, len(best)))) for _ in range(4)]
+        ...             values = yield points
+        ...             least, best = min([(least, best), *((value[0], p) for value, p in zip(values, points))])
+        >>> space = Space(("a", "b"), (8, 8), used=lambda point: 2 - sum(point) / 7)
+        >>> optimize("hill_climb", space, lambda point: (point[0] + 3.0 * point[1],)).best(space)
+        ((7, 0), (7.0,))
     """
 
     @abc.abstractmethod

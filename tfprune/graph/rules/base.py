@@ -100,6 +100,24 @@ def register_rule(*classes: type | None) -> Callable[[R], R]:
 
     Args:
         *classes: Layer or operation classes; None for one that this version of Keras does not have.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> class Softsign(keras.Layer):
+        ...     def call(self, x):
+        ...         return tf.nn.softsign(x)  # not of keras.ops, so nobody can look into it
+        >>> def groups():
+        ...     layers = [keras.layers.Dense(4, name="a"), Softsign(), keras.layers.Dense(2)]
+        ...     model = keras.Sequential([keras.Input((8,)), *layers])
+        ...     return [group.name for group in tfprune.graph.trace(model).prunable]
+        >>> groups()  # of which channels can be removed
+        []
+        >>> @register_rule(Softsign)
+        ... class SoftsignRule(Rule):
+        ...     def propagate(self, node, walk):
+        ...         return walk.flow(node.inputs[0])  # channels pass one by one
+        >>> groups()
+        ['a']
     """
 
     def decorate(rule: R) -> R:
