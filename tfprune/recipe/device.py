@@ -36,6 +36,10 @@ class FitDevice(Stage):
         scope: `"greedy"`, `"layer"` or None.
         probes: How many networks are measured at most on each way.
         samples: How many training samples the channels are chosen and refitted with at most.
+
+    Example:
+        >>> print(FitDevice(budget=["flash=256kB", "ram=128kB"], round_to=8))
+        fit_device(budget=['flash=256kB', 'ram=128kB'], round_to=8)
     """
 
     method: ClassVar[str] = "fit_device"
@@ -68,6 +72,10 @@ class ExportDevice(Stage):
     Args:
         budget: What the device has, to be checked once more on the network that has come out; None checks nothing.
         name: What the C++ array is called.
+
+    Example:
+        >>> print(ExportDevice(budget="flash=64kB", name="keyword_spotting"))
+        export_device(budget=flash=64kB, name=keyword_spotting)
     """
 
     method: ClassVar[str] = "export_device"

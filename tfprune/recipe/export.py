@@ -33,6 +33,15 @@ class Export(Stage):
         precision: One of `"float32"`, `"float16"`, `"dynamic"`, `"int8"` and `"int16x8"`, or a list.
         sparse: Whether zeros are left out of the files.
         benchmark: Whether the files are timed beside the dense network as float32, taking turns.
+
+    Example:
+        >>> print(Export(precision=["float32", "int8"], benchmark=False))
+        export(precision=['float32', 'int8'], benchmark=False)
+        >>> try:
+        ...     Export(precision="int4")
+        ... except tfprune.InputError as error:
+        ...     print(error)
+        Unknown precision 'int4'. Did you mean 'int8'? Allowed: 'dynamic', 'float16', 'float32', 'int16x8', 'int8'.
     """
 
     method: ClassVar[str] = "export"
@@ -103,6 +112,13 @@ class Quantize(TrainingStage, Export):
         epochs: How many epochs the model is trained as the file will compute, its zeros kept; see
             `tfprune.QuantizeCallback`.
         bits: Bits of a weight in this training, from 4 to 8.
+        precision: As for `Export`; `"int8"` unless something else is asked for.
+
+    Example:
+        >>> print(Quantize())
+        quantize()
+        >>> print(Quantize(epochs=2, bits=4))  # trained with 4-bit weights before it is written
+        quantize(epochs=2, bits=4)
     """
 
     method: ClassVar[str] = "quantize"

@@ -32,6 +32,12 @@ class Factorize(TrainingStage):
         form: The form or forms to choose from; None is the usual ones.
         layers: Names of the only layers that are factorised.
         skip: Names of layers that are left alone.
+
+    Example:
+        >>> print(Factorize(budget="macs=0.5", form=["spatial", "svd"]))
+        factorize(budget=macs=0.5, form=['spatial', 'svd'])
+        >>> Factorize(rank=0.25, epochs=2).to_dict()
+        {'method': 'factorize', 'epochs': 2, 'rank': 0.25}
     """
 
     method: ClassVar[str] = "factorize"

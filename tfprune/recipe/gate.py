@@ -33,6 +33,10 @@ class Gate(TrainingStage):
         skip: Names of layers without.
         end: Part of the stage after which the gates are decided.
         refit: Whether what is left makes up for what is gone, in closed form on training inputs.
+
+    Example:
+        >>> print(Gate(budget=["macs=0.5", "params=0.6"], epochs=6, distil="dist"))
+        gate(epochs=6, distil=dist, budget=['macs=0.5', 'params=0.6'])
     """
 
     method: ClassVar[str] = "gate"

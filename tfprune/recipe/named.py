@@ -15,7 +15,21 @@ __all__ = ["NAMED", "conservative", "find_recipe", "mobile", "moderate", "tiny",
 
 
 def conservative(epochs: int = 6) -> Recipe:
-    """Lose nothing: two thirds of the work, refitted, then taught by the dense network until it has recovered."""
+    """Lose nothing: two thirds of the work, refitted, then taught by the dense network until it has recovered.
+
+    Args:
+        epochs: Epochs of the training.
+
+    Returns:
+        The recipe.
+
+    Example:
+        >>> print(conservative(epochs=2))
+        conservative: Two thirds of the multiply-accumulates, with full recovery.
+          1. factorize(budget=macs=0.67)
+          2. distil(epochs=2)
+          3. export(precision=['float32', 'float16'])
+    """
     return Recipe(
         [
             {"method": "factorize", "budget": "macs=0.67"},
@@ -27,7 +41,21 @@ def conservative(epochs: int = 6) -> Recipe:
 
 
 def moderate(epochs: int = 6) -> Recipe:
-    """Lose at most a hundredth of the metric: half of the work, and 8-bit weights."""
+    """Lose at most a hundredth of the metric: half of the work, and 8-bit weights.
+
+    Args:
+        epochs: Epochs of the training.
+
+    Returns:
+        The recipe.
+
+    Example:
+        >>> print(moderate(epochs=2))
+        moderate: Half of the multiply-accumulates, at least 99 % of the metric.
+          1. factorize(budget=macs=0.5)
+          2. distil(epochs=2)
+          3. export(precision=['float32', 'dynamic'])
+    """
     return Recipe(
         [
             {"method": "factorize", "budget": "macs=0.5"},
@@ -39,7 +67,21 @@ def moderate(epochs: int = 6) -> Recipe:
 
 
 def mobile(epochs: int = 6) -> Recipe:
-    """Fast on a phone: filters in multiples of eight, taught by the dense network, whole numbers."""
+    """Fast on a phone: filters in multiples of eight, taught by the dense network, whole numbers.
+
+    Args:
+        epochs: Epochs of the training.
+
+    Returns:
+        The recipe.
+
+    Example:
+        >>> print(mobile(epochs=2))
+        mobile: Fewer filters, in multiples of eight, and 8-bit integers.
+          1. prune(epochs=0, budget=macs=0.6, granularity=filter, round_to=8)
+          2. distil(epochs=2)
+          3. export(precision=['float32', 'int8'])
+    """
     return Recipe(
         [
             {"method": "prune", "granularity": "filter", "budget": "macs=0.6", "epochs": 0, "round_to": 8},
@@ -58,6 +100,9 @@ def tiny(epochs: int = 8, budget: Budget | Sequence[str] | str | None = None) ->
         budget: What the device has: `Budget(flash="256kB", ram="128kB")`, or `["flash=256kB", "ram=128kB"]`. Then
             filters go until the measured file and arena fit, and the files are C++ too. It needs the package
             tflite-micro.
+
+    Returns:
+        The recipe.
 
     Raises:
         InputError: If the budget bounds something else than flash and RAM.
@@ -94,7 +139,23 @@ def tiny(epochs: int = 8, budget: Budget | Sequence[str] | str | None = None) ->
 
 
 def vgg16_article(epochs: int = 10) -> Recipe:
-    """The usual way: train with a penalty on scales, cut filters gradually, fine-tune with a small rate."""
+    """The usual way: train with a penalty on scales, cut filters gradually, fine-tune with a small rate.
+
+    Args:
+        epochs: Epochs of the pruning and of the training after it; the penalty has half as many.
+
+    Returns:
+        The recipe.
+
+    Example:
+        >>> print(vgg16_article(epochs=4))
+        vgg16_article: Slimming, gradual filter pruning, fine-tuning: for plain networks such as VGG-16.
+          1. regularize(epochs=2, penalty=slimming)
+          2. prune(epochs=4, amount=0.5, granularity=filter)
+          3. shrink()
+          4. fine_tune(epochs=4)
+          5. export(precision=['float32', 'int8'])
+    """
     return Recipe(
         [
             {"method": "regularize", "penalty": "slimming", "epochs": max(epochs // 2, 1)},
@@ -124,6 +185,13 @@ def find_recipe(given: Any) -> Recipe:
 
     Raises:
         InputError: If it is none of these.
+
+    Example:
+        >>> find_recipe("mobile") == mobile()
+        True
+        >>> mobile(epochs=2).save("own.yaml")
+        >>> find_recipe("own.yaml").steps[1].epochs
+        2
     """
     if isinstance(given, Recipe):
         return given

@@ -42,6 +42,13 @@ class Prune(TrainingStage):
         skip: Names of layers that are left alone.
         round_to: Kept filters are a multiple of this; see `tfprune.granularity.Filter`.
         refit: Whether what is left makes up for what is gone, in closed form on training inputs.
+
+    Example:
+        >>> stage = Prune(granularity="filter", budget="macs=0.5", epochs=0)
+        >>> stage.one_shot, stage.to_dict()
+        (True, {'method': 'prune', 'epochs': 0, 'budget': 'macs=0.5', 'granularity': 'filter'})
+        >>> print(Prune(amount=0.9, epochs=4, freeze="head"))
+        prune(epochs=4, freeze=head, amount=0.9)
     """
 
     method: ClassVar[str] = "prune"

@@ -27,6 +27,13 @@ class Regularize(TrainingStage):
         strength: What it is multiplied with; None is that of the penalty.
         layers: Names of the only layers that are penalised.
         skip: Names of layers that are left alone.
+
+    Example:
+        >>> print(tfprune.recipe.Recipe([Regularize(penalty="slimming", epochs=2),
+        ...                              {"method": "prune", "granularity": "filter", "criterion": "bn_scale"}]))
+        recipe
+          1. regularize(epochs=2, penalty=slimming)
+          2. prune(granularity=filter, criterion=bn_scale)
     """
 
     method: ClassVar[str] = "regularize"

@@ -53,6 +53,16 @@ class Compressed:
             `metrics.json`, `log.txt` and `recipe.yaml`, and a .keras file for each stage.
         state: What was measured: of the dense network, after each stage and each epoch, of the files.
         metric: The metric that counts.
+
+    Example:
+        >>> state = {"whole": {"accuracy": 0.91, "parameters": 450_000},
+        ...          "done": [{"method": "prune", "measured": {"accuracy": 0.9, "parameters": 162_000}}]}
+        >>> recipe = Recipe([{"method": "prune", "granularity": "filter", "amount": 0.4}])
+        >>> result = Compressed(keras.Sequential(), recipe, Path("compressed"), state, "accuracy")
+        >>> [(entry["method"], entry["measured"][result.metric]) for entry in result.state["done"]]
+        [('prune', 0.9)]
+        >>> result.state["done"][-1]["measured"]["parameters"] / result.state["whole"]["parameters"]
+        0.36
     """
 
     model: keras.Model = field(repr=False)

@@ -22,7 +22,16 @@ __all__ = ["Refit", "Shrink"]
 @stages.register("shrink")
 @dataclass(frozen=True, kw_only=True)
 class Shrink(Stage):
-    """Take out the channels and blocks that are zero; see `tfprune.shrink`."""
+    """Take out the channels and blocks that are zero; see `tfprune.shrink`.
+
+    Example:
+        >>> filters = {"method": "prune", "granularity": "filter", "amount": 0.5, "epochs": 3}
+        >>> print(tfprune.recipe.Recipe([filters, Shrink(), {"method": "fine_tune"}], name="narrow"))
+        narrow
+          1. prune(epochs=3, amount=0.5, granularity=filter)
+          2. shrink()
+          3. fine_tune()
+    """
 
     method: ClassVar[str] = "shrink"
 
@@ -41,6 +50,13 @@ class Refit(Stage):
 
     Args:
         samples: How many training samples are used at most.
+
+    Example:
+        >>> weights = {"method": "prune", "amount": 0.9, "refit": False}
+        >>> print(tfprune.recipe.Recipe([weights, Refit(samples=256)], name="sparse"))
+        sparse
+          1. prune(amount=0.9, refit=False)
+          2. refit(samples=256)
     """
 
     method: ClassVar[str] = "refit"

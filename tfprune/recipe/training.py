@@ -33,6 +33,17 @@ class TrainingStage(Stage):
         freeze: Names of layers that are not trained in this stage.
         distil: Distillation losses by which the dense network teaches along; None trains by the model's own loss.
         teacher_weight: Weight of these, from 0.
+
+    Example:
+        What each stage that trains takes:
+
+        >>> print(FineTune(epochs=3, learning_rate=1e-4, decay="constant", distil=["dist", "hint"]))
+        fine_tune(epochs=3, learning_rate=0.0001, decay=constant, distil=['dist', 'hint'])
+        >>> try:
+        ...     FineTune(epochs=0)
+        ... except tfprune.InputError as error:
+        ...     print(error)
+        epochs is 0; give an int from 1.
     """
 
     epochs: int = 1
@@ -74,7 +85,12 @@ class TrainingStage(Stage):
 @stages.register("fine_tune")
 @dataclass(frozen=True, kw_only=True)
 class FineTune(TrainingStage):
-    """Train what is left."""
+    """Train what is left.
+
+    Example:
+        >>> FineTune(epochs=3, learning_rate=1e-4).to_dict()
+        {'method': 'fine_tune', 'epochs': 3, 'learning_rate': 0.0001}
+    """
 
     method: ClassVar[str] = "fine_tune"
 
@@ -82,7 +98,17 @@ class FineTune(TrainingStage):
 @stages.register("distil")
 @dataclass(frozen=True, kw_only=True)
 class Distil(TrainingStage):
-    """Train what is left with the dense network as its teacher."""
+    """Train what is left with the dense network as its teacher.
+
+    Args:
+        distil: Distillation losses by which the original network teaches.
+
+    Example:
+        >>> Distil(epochs=2).distil  # unless something else is asked for
+        ('dist',)
+        >>> Distil(distil=["kd", "hint"]).to_dict()
+        {'method': 'distil', 'distil': ['kd', 'hint']}
+    """
 
     method: ClassVar[str] = "distil"
     distil: Names = ("dist",)
