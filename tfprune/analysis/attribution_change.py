@@ -65,6 +65,14 @@ class AttributionChanges(Shown):
         samples: On how many samples.
         inside: The part of the positions that is in the region, in [0, 1]: the localisation of an attribution that
             knows nothing. None without one.
+
+    Example:
+        >>> change = AttributionChange("occlusion", 0.93, (0.95, 0.91), (0.21, 0.24), (0.5, 0.49), (0.8, 0.72))
+        >>> found = AttributionChanges("original", "small", (change,), samples=2, inside=0.25)
+        >>> found.method("occlusion").agreement
+        0.93
+        >>> found.method("occlusion").localisation  # of what speaks for the class, inside the region
+        (0.8, 0.72)
     """
 
     before: str
@@ -128,6 +136,9 @@ def compare_attributions(
         samples: How many samples are used at most.
         seed: Seed of the random order.
         progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        What each method says of both networks.
 
     Raises:
         InputError: If a method is not defined for these networks, or the data don't fit.

@@ -66,6 +66,13 @@ class ClassChanges(Shown):
         after: Accuracy of the second.
         confidence: What the intervals and the flags stand for.
         names: Names of the classes, by number; none if they have none.
+
+    Example:
+        >>> bags = ClassChange(8, count=100, before=0.97, before_interval=(0.92, 0.99), after=0.86, lost=12, gained=1,
+        ...                    after_interval=(0.78, 0.91), p_value=0.007, changed=True)
+        >>> found = ClassChanges((bags,), before=0.9, after=0.89, confidence=0.95, names=tfprune.datasets.CLASSES)
+        >>> [(found.name(label), round(found.classes[0].change, 2)) for label in found.pay]
+        [('bag', -0.11)]
     """
 
     classes: tuple[ClassChange, ...]
@@ -129,6 +136,9 @@ def class_changes(
         names: Names of the classes, by number.
         samples: How many samples are used at most.
         batch: How many go through Keras models at once.
+
+    Returns:
+        The change of each class, those that pay most first.
 
     Raises:
         InputError: If there are no class labels, or a network gives no classes.

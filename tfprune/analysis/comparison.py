@@ -69,6 +69,16 @@ class Comparison(Shown):
         models: The networks, in the order given; the first is what others are compared with.
         samples: On how many samples.
         notes: What a reader has to know.
+
+    Example:
+        >>> from tfprune.analysis.contestant import Facts
+        >>> first = Compared("original", "keras", 0.9, (0.88, 0.92), 1.0, 0.0, Facts(450, 9_000, 1_800, 1_700, 0.0))
+        >>> second = Compared("small", "keras", 0.89, (0.87, 0.91), 0.97, 0.02, Facts(162, 4_000, 648, 600, 0.0))
+        >>> found = Comparison((first, second), samples=1000)
+        >>> found["small"].agreement, found["small"].facts.parameters / found[0].facts.parameters
+        (0.97, 0.36)
+        >>> [each.name for each in found if each.accuracy >= found[0].interval[0]]
+        ['original', 'small']
     """
 
     models: tuple[Compared, ...]
@@ -155,6 +165,9 @@ def compare(
         runs: Measured inferences of each, at least.
         min_seconds: Measured time of each, at least.
         seed: Of the made-up inputs whose inference is timed.
+
+    Returns:
+        The networks side by side, in the order given.
 
     Raises:
         InputError: If there is no model, a file is no .tflite file, or the data don't fit.

@@ -66,6 +66,12 @@ class Sensitivities(Shown):
         name: Name of the model.
         snr: The signal-to-noise ratio that each layer's outputs were given, in dB.
         layers: The layers.
+
+    Example:
+        >>> layers = (Sensitivity("conv_1", 0.08, 0.01, 0.9, None), Sensitivity("conv_2", 0.002, 0.0, 1.0, None))
+        >>> found = Sensitivities("net", 20.0, layers)
+        >>> found.layers[0].layer, found.layers[0].agreement  # the most sensitive
+        ('conv_1', 0.9)
     """
 
     name: str
@@ -119,6 +125,9 @@ def error_injection(
         batch: How many go through the network at once.
         seed: Seed of the noise, an int.
         progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        What noise in each layer does, the most sensitive first.
 
     Raises:
         InputError: If there is no such layer, or an argument makes no sense.

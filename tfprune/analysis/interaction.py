@@ -38,6 +38,12 @@ class Interactions(Shown):
         whole: The loss with all of them; 0 for an output error.
         alone: `Δ(A)`, by how much it rises without each part, float (parts,).
         together: `Δ(AB)`, without each pair, float (parts, parts); NaN where it was not measured and on the diagonal.
+
+    Example:
+        >>> alone, together = np.array([0.1, 0.1]), np.array([[np.nan, 0.9], [0.9, np.nan]])
+        >>> found = Interactions("net", ("left", "right"), "loss", 0.5, alone, together)
+        >>> round(found.pair("left", "right"), 6)  # more than 0: only one of them can go
+        0.7
     """
 
     name: str
@@ -128,6 +134,9 @@ def interactions(
         batch: How many go through the network at once.
         seed: Seed of the choice of pairs.
         progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        What the parts do alone and together.
 
     Raises:
         InputError: If there are fewer than two parts of that kind, or an argument makes no sense.

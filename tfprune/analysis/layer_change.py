@@ -60,6 +60,13 @@ class LayerChanges(Shown):
         error: Squared difference of the networks' outputs, relative to their variance; None if their shapes differ.
         agreement: The share of samples with the same top class; None if no output is a vector of classes.
         missing: Layers that one of the two lacks.
+
+    Example:
+        >>> first = LayerChange("conv_1", (8, 6), cka=0.99, snr=22.0, own_snr=22.0)
+        >>> second = LayerChange("conv_2", (8, 2), cka=0.83, snr=6.1, own_snr=6.5)
+        >>> found = LayerChanges("original", "small", (first, second), error=0.2, agreement=0.91)
+        >>> found.lost_most, found.layer("conv_2").channels
+        ('conv_2', (8, 2))
     """
 
     before: str
@@ -128,6 +135,9 @@ def compare_layers(
         samples: How many samples are used at most; at least 4.
         batch: How many go through the networks at once; the larger the better CKA is estimated.
         progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        What each layer has lost.
 
     Raises:
         InputError: If they have no layer in common, or the data don't fit.

@@ -67,6 +67,13 @@ class Overlay:
     Args:
         model: The path of the file.
         operations: Its operations, those on constants (the unpacking of weights) included, in the file's order.
+
+    Example:
+        >>> found = operation_overlay("small.tflite")
+        >>> print(found.csv().splitlines()[0])
+        location,type,name,layers,weights,sparsity,bytes,macs,latency_ms
+        >>> found.write_node_data("sparsity.json", "sparsity").name
+        'sparsity.json'
     """
 
     model: str
@@ -149,6 +156,9 @@ def operation_overlay(path: PathLike, *, latency: LayerReport | None = None) -> 
     Args:
         path: The file.
         latency: What `tfprune.benchmark.layers(path)` has measured of it; None leaves latency out.
+
+    Returns:
+        The operations of the file.
 
     Raises:
         InputError: If the file is no .tflite file, or the times are those of another.

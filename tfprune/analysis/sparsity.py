@@ -46,6 +46,16 @@ class SparsityPatterns(Shown):
         channels: Its channel groups; None if it can't be traced.
         classes: The classes of the samples; none without labels.
         untraced: Why it can't be traced; else None.
+
+    Example:
+        >>> layers = [keras.layers.Dense(4, name="hidden"), keras.layers.Dense(1, name="out")]
+        >>> model = keras.Sequential([keras.Input((4,)), *layers])
+        >>> _ = tfprune.prune_layer(layers[0], 0.5)
+        >>> found = sparsity_patterns(model)
+        >>> found.zeros, found.sparsity, found.distribution["hidden/kernel"]
+        (8, 0.4, 1.0)
+        >>> found.kernel("hidden").sparsity
+        0.5
     """
 
     name: str

@@ -24,6 +24,13 @@ class Description:
         inputs: Its inputs, in the file's order.
         outputs: Its outputs, in the order of the Keras model if the file tells it.
         operations: How often each operation occurs, the most frequent first; empty if the interpreter can't tell.
+
+    Example:
+        >>> image, scores = (Tensor(name, name, n, shape, "float32") for n, (name, shape) in
+        ...                  enumerate([("image", (1, 28, 28, 1)), ("scores", (1, 10))]))
+        >>> found = Description("net.tflite", 85_140, (image,), (scores,), {"CONV_2D": 3, "FULLY_CONNECTED": 1})
+        >>> found.inputs[0].shape, found.operations["CONV_2D"]
+        ((1, 28, 28, 1), 3)
     """
 
     model: str

@@ -32,6 +32,13 @@ class Latency:
         p90_ms: 90th percentile, or None where the tool does not tell (Android).
         cpu_p5_ms: 5th percentile of the CPU time of the calling thread, or None: the steadiest number on a busy
             machine.
+
+    Example:
+        >>> times = Latency(init_ms=2.1, first_ms=0.9, warmup_ms=0.5, avg_ms=0.41, median_ms=0.4, p5_ms=0.38,
+        ...                 p95_ms=0.5, min_ms=0.37, max_ms=0.8, std_ms=0.03, cpu_min_ms=0.36, cpu_median_ms=0.39,
+        ...                 num_runs=200, num_warmup_runs=20, cpu_p5_ms=0.37)
+        >>> times.median_ms, times.steady_ms(), times.steady_ms(threads=4)
+        (0.4, 0.37, 0.38)
     """
 
     init_ms: float
@@ -70,6 +77,10 @@ class Memory:
         peak_bytes: Of the whole process: Python, NumPy, the interpreter and the model.
         model_bytes: How much of it was added by loading and running the model. On Android this is what
             `benchmark_model` calls the overall memory footprint delta.
+
+    Example:
+        >>> Memory(peak_bytes=61_000_000, model_bytes=2_400_000).model_bytes / 1e6  # MB that the model has added
+        2.4
     """
 
     peak_bytes: int | None
@@ -87,6 +98,10 @@ class Speedup:
         num_rounds: The number of rounds.
         clock: Which times: "cpu" for those that the calling thread was at work, if both models have one thread;
             "wall" for what went by, if one of them has several.
+
+    Example:
+        >>> print(Speedup(1.84, p5=1.79, p95=1.9, num_rounds=40, clock="cpu"))
+        1.84x (5-95 %: 1.79-1.90, 40 rounds, cpu times)
     """
 
     median: float
@@ -108,6 +123,10 @@ class Delegation:
         taken: Operations of the file that the delegate took.
         left: Operations that the interpreter's own kernels run.
         partitions: Into how many pieces the taken ones fall; between two pieces tensors change hands.
+
+    Example:
+        >>> print(Delegation(taken=11, left=1, partitions=2))
+        XNNPACK took 11 of 12 operations in 2 partitions
     """
 
     taken: int
@@ -135,6 +154,15 @@ class ModelResult:
         interpreter: The package that the interpreter comes from, or "benchmark_model".
         versions: Versions of the interpreter, of NumPy and of Python.
         delegation: How much the delegate took; None if the interpreter can't tell.
+
+    Example:
+        >>> times = Latency(2.1, 0.9, 0.5, 0.41, 0.4, 0.38, 0.5, 0.37, 0.8, 0.03, 0.36, 0.39, 200, 20)
+        >>> speedup = Speedup(1.84, p5=1.79, p95=1.9, num_rounds=40)
+        >>> result = ModelResult("small.tflite", 85_140, 61_300, times, Memory(61_000_000, 2_400_000), speedup)
+        >>> result.latency.median_ms, result.speedup.median, result.file_bytes
+        (0.4, 1.84, 85140)
+        >>> print(result)
+        Inference timings in us: Init: 2100, First inference: 900, Warmup (avg): 500.0, Inference (avg): 410.0
     """
 
     model: str
@@ -163,6 +191,11 @@ class Failure:
         delegate: Whether the interpreter's default delegate was allowed.
         interpreter: The package that the interpreter comes from; empty if it is the first that is installed.
         error: What happened.
+
+    Example:
+        >>> failure = Failure("net.tflite", threads=4, delegate=True, interpreter="", error="ran longer than 60 s")
+        >>> f"{failure.model} with {failure.threads} threads: {failure.error}"
+        'net.tflite with 4 threads: ran longer than 60 s'
     """
 
     model: str
@@ -186,6 +219,11 @@ class Environment:
         cpu_flags: Its vector instruction sets that matter.
         cores: The cores that could be used, or None where the system can't tell.
         load_average: Busy processes over the last minute, before we began, or None.
+
+    Example:
+        >>> place = Environment("cpu", 1, "ai_edge_litert", {"numpy": "2.1"}, "Linux x86_64", "Xeon", ("avx2",), 4, 0.3)
+        >>> place.load_average / place.cores < 0.5  # a machine with little else to do
+        True
     """
 
     device: str
