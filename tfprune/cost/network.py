@@ -25,6 +25,10 @@ class Cost:
         bytes: Bytes of the weights.
         macs: Multiply-accumulates for one sample: of convolutions, products with kernels and products of tensors.
         latency: Milliseconds for one sample on this machine (`tfprune.latency`); None if nobody asked for it.
+
+    Example:
+        >>> print(Cost(parameters=1_250, bytes=5_000, macs=90_000))
+        1,250 parameters, 5,000 bytes, 90,000 MACs
     """
 
     parameters: int
@@ -61,6 +65,14 @@ class CostModel:
         whole: What the network costs whole.
         by_kernel: Multiply-accumulates with each kernel, by `id` of the variable; none of a kernel in an opaque
             operation, or whose inputs have an unknown size.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, name="hidden"), keras.layers.Dense(2)])
+        >>> graph = tfprune.graph.trace(model)
+        >>> costs = CostModel(graph)
+        >>> without_four = graph.kept(graph.group("hidden").labels[:4])
+        >>> costs.whole.macs, costs.cost(without_four).macs
+        (160, 120)
     """
 
     def __init__(self, graph: Graph, timing: Timing | None = None) -> None:

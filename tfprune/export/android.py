@@ -38,6 +38,11 @@ class AndroidAssets(Shown):
             `README.md`.
         metadata: What metadata.json says.
         export: What the conversion has found; None if the model was a .tflite file.
+
+    Example:
+        >>> made = AndroidAssets(Path("app"), {"bytes": 85_140, "classes": 10}, export=None)  # of a .tflite file
+        >>> print(made)
+        app: assets/model.tflite (85,140 bytes, 10 classes) and Classifier.kt
     """
 
     folder: Path

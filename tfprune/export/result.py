@@ -30,6 +30,10 @@ class TensorInfo:
         dtype: What the file takes or gives: "float32", "int8", …
         scale: The real value of one integer step, or None if it is not quantised.
         zero_point: The integer that stands for 0.0.
+
+    Example:
+        >>> print(TensorInfo("image", (1, 28, 28, 1), "int8", scale=1 / 255, zero_point=-128))
+        image: int8 [1 × 28 × 28 × 1], step 0.00392157, zero at -128
     """
 
     name: str
@@ -56,6 +60,10 @@ class Parity:
         top1_agreement: The share of samples (of the worst output) for which the largest score is the same one, or
             None where no output looks like class scores.
         tolerance: The allowed `relative`, or None if it was only reported.
+
+    Example:
+        >>> print(Parity("random", samples=64, max_abs=0.0131, relative=0.014, top1_agreement=0.995))
+        largest difference 0.0131 (1.40% of the output scale), same top class for 99.5%, on 64 samples of random data
     """
 
     source: str

@@ -106,6 +106,9 @@ class ChannelOut(Grouped):
     With data this is reduced-rank regression, the best there is for a rank (Zhang et al., "Accelerating Very Deep
     Convolutional Networks for Classification and Detection", 2016).
 
+    Args:
+        groups: How many groups the inputs are in: one.
+
     Example:
         >>> layer = keras.layers.Conv2D(16, 3)
         >>> layer.build((None, 9, 9, 8))

@@ -88,6 +88,19 @@ class EarlyExits:
     Args:
         stages: The stages.
         exits: The heads, in order.
+
+    Example:
+        >>> from tfprune.partition import Device, Devices, Link, partition, plan_partition
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8), keras.layers.Dense(2)])
+        >>> row = Devices([Device("camera"), Device("server")], Link("1MB/s"))
+        >>> stages = partition(model, plan_partition(model, row, stages=2, latency=[1, 1]))
+        >>> x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
+        >>> y = (x[:, 0] > 0).astype(int)
+        >>> exits = add_exits(stages, (x, y), confidence=0.8)
+        >>> classes, left = exits(x)  # behind which stage each sample has left
+        >>> report = exits.evaluate(x, y)
+        >>> report.left[1] == float(np.mean(left == 1)), report.latency < report.latency_without
+        (True, True)
     """
 
     stages: Stages
@@ -308,8 +321,24 @@ def class_numbers(labels: Any) -> NDArray[np.int64]:
 def load_exits(folder: PathLike) -> EarlyExits:
     """Read the stages and exits that `EarlyExits.save` wrote.
 
+    Args:
+        folder: The folder.
+
+    Returns:
+        The stages with their exits.
+
     Raises:
         InputError: As for `load_stages`.
+
+    Example:
+        >>> from tfprune.partition import Device, Devices, Link, partition, plan_partition
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8), keras.layers.Dense(2)])
+        >>> row = Devices([Device("camera"), Device("server")], Link("1MB/s"))
+        >>> stages = partition(model, plan_partition(model, row, stages=2, latency=[1, 1]))
+        >>> x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
+        >>> add_exits(stages, x, confidence=0.8).save("stages", tflite=False)
+        >>> [(one.stage, one.confidence) for one in load_exits("stages").exits]
+        [(1, 0.8)]
     """
     found = tuple(
         Exit(int(one["stage"]), load_keras(Path(folder) / one["keras"]), float(one["confidence"]))

@@ -31,6 +31,11 @@ class StagePlan:
         milliseconds: What it takes there for one sample.
         weights: Bytes of its weights, float32.
         activations: Bytes of its activations at their peak, float32.
+
+    Example:
+        >>> stage = StagePlan(1, "camera", 0, (0, 1, 2), "conv_1", "relu_1", 4.2, weights=1_792, activations=50_176)
+        >>> stage.memory, len(stage.nodes)
+        (51968, 3)
     """
 
     number: int
@@ -60,6 +65,11 @@ class LinkPlan:
         tensors: Names of the tensors that cross it.
         bytes: Their bytes.
         milliseconds: What that takes.
+
+    Example:
+        >>> link = LinkPlan("camera", "server", 0, ("relu_1",), bytes=50_000, milliseconds=10.0)
+        >>> f"{link.source} -> {link.target}: {link.bytes / link.milliseconds / 1000} MB/s"
+        'camera -> server: 5.0 MB/s'
     """
 
     source: str
@@ -91,6 +101,17 @@ class PartitionPlan(Shown):
         looked: How many partitions the solver looked at; None where it looks at all.
         fingerprint: What tells the network that it is for.
         notes: What a reader should know.
+
+    Example:
+        >>> from tfprune.partition import Device, Devices, Link, plan_partition
+        >>> layers = [keras.layers.Dense(n, name=name) for n, name in [(64, "first"), (4, "narrow"), (64, "wide")]]
+        >>> model = keras.Sequential([keras.Input((256,)), *layers], name="example")
+        >>> row = Devices([Device("sensor", 0.1), Device("server")], Link("1kB/s"))
+        >>> plan = plan_partition(model, row, latency=[1, 1, 10])
+        >>> [(stage.device, stage.last) for stage in plan.stages], plan.links[0].tensors
+        ([('sensor', 'narrow'), ('server', 'wide')], ('narrow',))
+        >>> plan.latency, plan.bottleneck, plan.alone["sensor"]
+        (46.0, 20.0, 120.0)
     """
 
     model: str

@@ -90,6 +90,18 @@ class RunResult(Shown):
         samples: How many samples were run.
         emulated: Whether the plan's devices and links were emulated by sleeping.
         left: For each sample, the number of the stage behind which it left by an exit; 0 if it went to the end.
+
+    Example:
+        >>> camera = StageRun(1, "camera", planned=10.0, expected=10.0, measured=10.4, speed=0.1)
+        >>> server = StageRun(2, "server", planned=2.0, expected=2.0, measured=2.1, speed=1.0)
+        >>> link = LinkRun("camera", "server", bytes=50_000, planned=5.0, measured=5.1)
+        >>> result = RunResult("net", np.zeros((100, 10)), (camera, server), (link,), 17.8, 17.0, 17.2, 0.2, 95.2,
+        ...                    100.0, 100.0, samples=100, emulated=True)
+        >>> print(result)
+        net: 2 stages, 17.80 ms for one sample (expected here 17.20 ms), 95.2 samples/s as a pipeline (expected 100.0)
+          emulated: devices slower than this machine and links were imitated by sleeping
+        >>> max(result.stages, key=lambda stage: stage.measured).device
+        'camera'
     """
 
     model: str

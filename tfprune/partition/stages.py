@@ -56,6 +56,17 @@ class Stage:
         model: The model; it takes and returns a dict.
         inputs: Names of what it gets.
         outputs: Names of what it makes.
+
+    Example:
+        >>> from tfprune.partition import Device, Devices, Link, plan_partition
+        >>> model = keras.Sequential([keras.Input((8,), name="x"), keras.layers.Dense(4, name="a"),
+        ...                           keras.layers.Dense(2, name="b")])
+        >>> row = Devices([Device("phone"), Device("server")], Link("1MB/s"))
+        >>> first, second = partition(model, plan_partition(model, row, stages=2, latency=[1, 1])).stages
+        >>> first.device, first.inputs, first.outputs
+        ('phone', ('x',), ('a',))
+        >>> second.model(first.model({"x": np.ones((1, 8))}))["b"].numpy().shape
+        (1, 2)
     """
 
     number: int
@@ -78,6 +89,15 @@ class Stages(Shown):
         tensors: What is handed over, by name.
         inputs: The structure of the network's inputs, with names in the place of tensors.
         outputs: The structure of its outputs, likewise.
+
+    Example:
+        >>> from tfprune.partition import Device, Devices, Link, plan_partition
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4), keras.layers.Dense(2)])
+        >>> row = Devices([Device("phone"), Device("server")], Link("1MB/s"))
+        >>> stages = partition(model, plan_partition(model, row, stages=2, latency=[1, 1]))
+        >>> x = np.ones((3, 8), "float32")
+        >>> len(stages), bool(np.allclose(stages(x), model(x)))
+        (2, True)
     """
 
     plan: PartitionPlan

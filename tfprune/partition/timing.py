@@ -34,6 +34,11 @@ class Profile:
         milliseconds: For each node of the graph, float (nodes,).
         source: Where that is from: `"measured"`, `"macs"` or `"given"`.
         notes: What a reader of it should know.
+
+    Example:
+        >>> found = Profile(np.array([0.4, 1.6]), "given")
+        >>> found.total, found.milliseconds / found.total
+        (2.0, array([0.2, 0.8]))
     """
 
     milliseconds: NDArray[np.float64] = field(repr=False)
@@ -57,9 +62,17 @@ def profile(graph: Graph, latency: Any = "measured", *, progress: bool = False) 
             a `Profile`, or milliseconds for each node of `tfprune.graph.trace(model).nodes`.
         progress: Whether to show a progress bar on a terminal.
 
+    Returns:
+        The milliseconds of each operation.
+
     Raises:
         InputError: If it is none of these.
         BenchmarkError: If there is no interpreter to measure with.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4), keras.layers.Dense(2)])
+        >>> profile(tfprune.graph.trace(model), [0.4, 1.6]).total
+        2.0
     """
     if isinstance(latency, str) and latency not in SOURCES:
         raise InputError(f"Unknown latency {latency!r}. {nearest(latency, SOURCES)}")

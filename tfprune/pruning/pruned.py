@@ -18,7 +18,18 @@ __all__ = ["Pruned", "PrunedKernel", "measured"]
 
 @dataclass(frozen=True)
 class PrunedKernel:
-    """A kernel after pruning: its path, shape and number of zeros."""
+    """A kernel after pruning: its path, shape and number of zeros.
+
+    Args:
+        path: Where it is.
+        shape: Its shape.
+        zeros: Number of zeros.
+
+    Example:
+        >>> kernel = PrunedKernel("hidden/kernel", (8, 16), zeros=96)
+        >>> kernel.size, kernel.sparsity
+        (128, 0.75)
+    """
 
     path: str
     shape: tuple[int, ...]
@@ -43,6 +54,16 @@ class Pruned(Shown):
         kernels: The kernels that were pruned.
         skipped: The weights that were not, with the reason.
         refit: What the refit did; None without one.
+
+    Example:
+        >>> layer = keras.layers.Dense(4, name="hidden")
+        >>> layer.build((None, 8))
+        >>> done = tfprune.prune_layer(layer, 0.75)
+        >>> done.sparsity, done.kernels[0].zeros
+        (0.75, 24)
+        >>> print(done)
+        hidden/kernel (8, 4): 75.0% zeros
+        75.00% of 32 weights are zero
     """
 
     kernels: tuple[PrunedKernel, ...]

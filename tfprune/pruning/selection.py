@@ -34,6 +34,13 @@ class Target:
         variable: The kernel.
         axes: Which of its axes are channels.
         sparsity: A sparsity of its own; None for that of the schedule.
+
+    Example:
+        >>> layer = keras.layers.Dense(4, name="hidden")
+        >>> layer.build((None, 8))
+        >>> target = select(layer, granularity=tfprune.granularity.Weight()).targets[0]
+        >>> target.path, target.size, target.axes
+        ('hidden/kernel', 32, KernelAxes(inputs=(-2,), outputs=(-1,)))
     """
 
     path: str
@@ -50,7 +57,19 @@ class Target:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A weight that is left alone, and why."""
+    """A weight that is left alone, and why.
+
+    Args:
+        path: Where it is.
+        size: Number of weights.
+        reason: Why it is left alone.
+
+    Example:
+        >>> layer = keras.layers.Dense(4, name="hidden")
+        >>> layer.build((None, 8))
+        >>> select(layer, granularity=tfprune.granularity.Weight()).skipped[0]
+        Skipped(path='hidden/bias', size=4, reason='bias')
+    """
 
     path: str
     size: int
@@ -59,7 +78,20 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Selection:
-    """What is pruned and what is not, in the order of the model."""
+    """What is pruned and what is not, in the order of the model.
+
+    Args:
+        targets: The kernels that are pruned.
+        skipped: The weights that are not.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), *(keras.layers.Dense(4, name=name) for name in "abc")])
+        >>> found = select(model, granularity=tfprune.granularity.Weight())
+        >>> [target.path for target in found.targets]
+        ['b/kernel']
+        >>> {one.path: one.reason for one in found.skipped}["a/kernel"]
+        'first layer'
+    """
 
     targets: tuple[Target, ...]
     skipped: tuple[Skipped, ...]
@@ -87,8 +119,17 @@ def select(
         granularity: The pattern; kernels that it does not fit are skipped.
         weight: Only kernels of that name, as `"kernel"` or `"recurrent_kernel"`.
 
+    Returns:
+        The kernels to prune, and what is left alone.
+
     Raises:
         InputError: If the model is not built, a name is unknown or ambiguous, or nothing is left to prune.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), *(keras.layers.Dense(4, name=name) for name in "abc")])
+        >>> found = select(model, layers=["a", "b"], granularity=tfprune.granularity.Weight())
+        >>> [target.path for target in found.targets]
+        ['a/kernel', 'b/kernel']
     """
     if not isinstance(model, keras.Layer):
         raise InputError(f"{model!r} is not a Keras model or layer; give one.")

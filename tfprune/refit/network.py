@@ -38,6 +38,12 @@ class Network:
         tensors: Its symbolic tensors, by the graph's numbers.
         operations: Its operations, by `id` of the graph's.
         forms: The linear forms of layers whose place others have taken, by `id` of the graph's layer.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, name="a"), keras.layers.Dense(2)])
+        >>> graph = tfprune.graph.trace(model)
+        >>> Network(graph, graph.cut(graph.group("a").labels[:6])).model.get_layer("a").units
+        10
     """
 
     def __init__(

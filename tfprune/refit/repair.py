@@ -38,6 +38,14 @@ class Repaired(Shown):
         after: The same after.
         reestimated: Whether batch normalisations have counted anew, as that came nearer.
         held_out: How many samples these are; 0 if there were too few to hold any out, so that all were seen.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, name="a"),
+        ...                           keras.layers.Dense(2, name="b")])
+        >>> x = np.random.default_rng(0).normal(size=(256, 8)).astype("float32")
+        >>> result = tfprune.plan_filters(model, 0.5, data=x).repair()
+        >>> [layer.name for layer in result.layers], result.held_out, result.after.error < result.before.error
+        (['a', 'b'], 32, True)
     """
 
     model: keras.Model = field(repr=False)
@@ -81,7 +89,16 @@ class Repaired(Shown):
 
 
 def split(samples: Sequence[Array]) -> tuple[list[Array], list[Array]]:
-    """Return the samples to fit on and those to hold out: one in eight, at most 256; none of fewer than 16."""
+    """Return the samples to fit on and those to hold out: one in eight, at most 256; none of fewer than 16.
+
+    Args:
+        samples: Arrays with the samples first.
+
+    Example:
+        >>> fitted, held = split([np.zeros((64, 8))])
+        >>> fitted[0].shape, held[0].shape
+        ((56, 8), (8, 8))
+    """
     count = len(samples[0])
     held = min(count // 8, MOST_HELD_OUT) if count >= 16 else 0
     return [array[: count - held] for array in samples], [array[count - held :] for array in samples]
@@ -109,6 +126,16 @@ def cut_and_refit(
         optimizer: Whether the new optimizer remembers what the old one did.
         progress: Whether to show a progress bar.
         **options: `ridge`, `batch`, `memory`, `rows`, `seed`, as for `LayerwiseRefit`.
+
+    Returns:
+        The smaller network, and how near it is to the whole one.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, name="a"), keras.layers.Dense(2)])
+        >>> graph = tfprune.graph.trace(model)
+        >>> x = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
+        >>> cut_and_refit(graph, graph.group("a").labels[:6], [x]).model.get_layer("a").units
+        10
     """
     cut = graph.cut(removed)
     student = Network(graph, cut)
@@ -129,6 +156,19 @@ def refit_zeros(
         samples: The model's inputs, an array for each.
         progress: Whether to show a progress bar.
         **options: As for `cut_and_refit`.
+
+    Returns:
+        The model, and how near it is to what it was.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, name="a"), keras.layers.Dense(2)])
+        >>> x = np.random.default_rng(0).normal(size=(256, 8)).astype("float32")
+        >>> graph = tfprune.graph.trace(model)
+        >>> original = Network(graph)
+        >>> _ = tfprune.prune_layer(model.get_layer("a"), 0.5)
+        >>> result = refit_zeros(graph, original, [x])
+        >>> result.after.error < result.before.error, int((model.get_layer("a").kernel.numpy() == 0).sum())
+        (True, 64)
     """
     student = Network(graph)
     result = repair(

@@ -32,6 +32,14 @@ class Curve:
             reads the channels when all else makes up for them, relative to the variance of the layer's outputs, or of
             the sum that these go into.
         readers: Paths of the layers that read them.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3, name="a"),
+        ...                           keras.layers.Dense(2, name="b")])
+        >>> group = tfprune.graph.trace(model).group("a")
+        >>> curve = Curve(group, np.array([2, 0, 1]), np.array([0.01, 0.2, 0.5]), ("b",))
+        >>> curve.order[:2].tolist(), round(float(curve.costs[:2].sum()), 3)  # what two channels add to the error
+        ([2, 0], 0.21)
     """
 
     group: ChannelGroup = field(repr=False)
@@ -51,6 +59,15 @@ class Selection:
         ridge: Added to the moments of the inputs, relative to their mean square.
         orders: In which order the channels of each group go, by its name, if that is decided.
         **storing: `batch`, `memory`, `rows`, `seed`, as for `Store`.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, name="a"),
+        ...                           keras.layers.Dense(2, name="b")])
+        >>> graph = tfprune.graph.trace(model)
+        >>> x = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
+        >>> [curve] = Selection(graph, graph.prunable, Network(graph), [x]).run()
+        >>> curve.group.name, curve.readers, len(curve.order)
+        ('a', ('b',), 16)
     """
 
     def __init__(

@@ -27,6 +27,11 @@ class Unlabelled:
 
     Raises:
         InputError: If there are none, they don't fit the model, or are not finite.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
+        >>> Unlabelled(model, (np.ones((64, 8)), np.zeros(64)), 16).samples[0].shape
+        (16, 8)
     """
 
     def __init__(self, model: keras.Model, data: Any, limit: int = 1024) -> None:

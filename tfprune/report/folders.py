@@ -48,6 +48,13 @@ def of_folder(
 
     Raises:
         InputError: If the folder has nothing of these, or a file in it is damaged, or there are no files to time.
+
+    Example:
+        >>> try:
+        ...     of_folder("compressed")
+        ... except InputError as error:
+        ...     print(error)
+        There is no folder compressed; give one that tfprune compress or search has written.
     """
     place = Path(folder)
     if not place.is_dir():

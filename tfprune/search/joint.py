@@ -76,6 +76,13 @@ class Joined:
         whole: The error of the whole network on the validation data.
         before: The best candidate's error before the last training.
         after: And after it.
+
+    Example:
+        >>> small = Candidate(Plan({"conv": [0, 1]}), Cost(200, 800, 2_500), fits=True, error=0.12)
+        >>> large = Candidate(Plan(), Cost(400, 1_600, 9_000), fits=False)
+        >>> found = Joined(keras.Sequential(), small, (large, small), whole=0.1, before=0.12, after=0.11)
+        >>> found.best.plan.remove, found.best.cost.macs, [one.fits for one in found.candidates]
+        ({'conv': [0, 1]}, 2500, [False, True])
     """
 
     model: keras.Model = field(repr=False)
@@ -144,6 +151,9 @@ def joint(
         min_channels: No group keeps fewer.
         seed: Seed of everything that draws random numbers.
         verbose: 1 prints what is done, 0 nothing.
+
+    Returns:
+        The best candidate, and what each is worth.
 
     Raises:
         InputError: If an argument is not one of the allowed values, the model is not compiled, or the budget can't be

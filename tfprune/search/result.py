@@ -37,6 +37,21 @@ class Searched(Shown):
         plans: What there was to choose.
         call: The call that makes the same again.
         folder: Where the files are; None if there are none.
+
+    Example:
+        >>> from tfprune.search import find_plans
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, name="a"), keras.layers.Dense(2)])
+        >>> x = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
+        >>> plans, _ = find_plans(model, x, Budget(macs=0.5), choose_from=["channels"], levels=4)
+        >>> whole, best = (Trial("refit", point, {"error": error, "macs": plans.cost(point).macs}) for point, error in
+        ...                [(plans.space.whole, 0.0), (plans.space.start, 0.04)])
+        >>> found = Searched(keras.Sequential(), best, (best,), (best,), whole, ("error", "macs"), {}, plans)
+        >>> print(found.plan)
+        a: 10 channels fewer; float32
+        >>> print(found)
+        search: 1 refit
+          error: 0 -> 0.04
+          macs: 160 -> 60 (37.5%)
     """
 
     model: keras.Model = field(repr=False)

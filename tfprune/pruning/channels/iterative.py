@@ -50,6 +50,17 @@ class IterativeResult(Shown):
         steps: All removals, in order; if the last was not kept, it is the one that went too far.
         score: The score of the model that was given.
         whole: What that model costs.
+
+    Example:
+        >>> steps = (Step(Cost(300, 1_200, 5_000), before=0.8, after=0.9, kept=True),
+        ...          Step(Cost(200, 800, 2_500), before=0.5, after=0.7, kept=False))
+        >>> result = IterativeResult(keras.Sequential(), steps, score=0.91, whole=Cost(400, 1_600, 9_000))
+        >>> result.reached
+        False
+        >>> print(result)
+          whole             9,000 MACs            400 parameters  score 0.9100
+          step 1            5,000 MACs            300 parameters  score 0.8000 -> 0.9000
+          step 2            2,500 MACs            200 parameters  score 0.5000 -> 0.7000  below the floor: taken back
     """
 
     model: keras.Model = field(repr=False)

@@ -31,6 +31,13 @@ class GroupPlan:
     Args:
         group: The group.
         keep: Which of its channels are kept, bool (channels,).
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="hidden"), keras.layers.Dense(2)])
+        >>> group = tfprune.graph.trace(model).group("hidden")
+        >>> plan = GroupPlan(group, keep=np.array([True, False, True, True]))
+        >>> plan.kept, plan.removed
+        (3, [1])
     """
 
     group: ChannelGroup = field(repr=False)
@@ -59,6 +66,15 @@ class ChannelPlan(Shown):
         curves: What the channels of each group cost, by its name; only where data told.
         unlabelled: The data that told.
         short: How many channels fewer go than the fraction that was asked for, because of `min_channels` or `round_to`.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv"),
+        ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)])
+        >>> plan = tfprune.plan_filters(model, 0.5)
+        >>> len(plan.remove["conv"]), plan.before.macs, plan.after.macs
+        (2, 3896, 1948)
+        >>> plan.apply().get_layer("conv").filters
+        2
     """
 
     graph: Graph = field(repr=False)
