@@ -55,6 +55,11 @@ class Gathering:
         within: `"mean"`, `"sum"` or `"max"` over the weights of a kernel that go with a channel.
         across: `"mean"`, `"sum"`, `"max"` over the kernels; `"first"` takes the one that makes the channels first.
         normalise: What each kernel's scores are divided by before; see `normalise`.
+
+    Example:
+        >>> scores = np.array([[1.0, 3.0], [0.0, 12.0]])  # of two channels with two weights each
+        >>> Gathering().of_kernel(scores).tolist(), Gathering("max", normalise="none").of_kernel(scores).tolist()
+        ([0.5, 1.5], [3.0, 12.0])
     """
 
     within: str = "mean"

@@ -42,6 +42,14 @@ class Magnitude(Criterion):
 @criteria.register("l2")
 @dataclass(frozen=True)
 class SquaredMagnitude(Magnitude):
-    """`Magnitude(order=2)`, reachable by the name `"l2"`."""
+    """`Magnitude(order=2)`, reachable by the name `"l2"`.
+
+    Args:
+        order: 2, which makes it that of L2.
+
+    Example:
+        >>> SquaredMagnitude().score(np.array([-2.0, 0.5]))
+        array([4.  , 0.25])
+    """
 
     order: int = 2

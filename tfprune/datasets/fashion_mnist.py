@@ -32,6 +32,11 @@ class ImageData:
         y_train: uint8 (images,).
         x_test: uint8 (images, 28, 28, 1).
         y_test: uint8 (images,).
+
+    Example:
+        >>> data = fashion_mnist_small()
+        >>> data.x_test.shape, CLASSES[data.y_test[0]]
+        ((1000, 28, 28, 1), 'ankle boot')
     """
 
     name: str

@@ -26,6 +26,13 @@ class Answer:
     Args:
         values: Float tensor (rows, units).
         kind: One of `KINDS`.
+
+    Example:
+        >>> answer = Answer(np.array([[2.0, 0.0]], "float32"), "logits")
+        >>> for temperature in (1.0, 4.0):
+        ...     print(np.asarray(answer.probabilities(temperature)).round(2))
+        [[0.88 0.12]]
+        [[0.62 0.38]]
     """
 
     values: Any

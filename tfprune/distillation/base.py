@@ -138,7 +138,16 @@ class FeatureLoss(DistillationLoss):
 
 
 def weighted_mean(values: Any, weights: Any) -> Any:
-    """Return the mean of weighted values, as Keras takes it: divided by their number."""
+    """Return the mean of weighted values, as Keras takes it: divided by their number.
+
+    Args:
+        values: A value for each row, float32 (rows,).
+        weights: The weight of each, float32 (rows,).
+
+    Example:
+        >>> float(weighted_mean(np.array([1.0, 3.0]), np.array([2.0, 0.0])))
+        1.0
+    """
     return ops.mean(values * weights)
 
 

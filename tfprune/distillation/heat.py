@@ -33,6 +33,14 @@ class Heat(Shown):
         layers: Names of the student's layers, in order.
         teacher: Names of the teacher's.
         values: One minus the linear CKA of what both make, in [0, 1].
+
+    Example:
+        >>> found = Heat(("conv_1", "conv_2"), ("conv_1", "conv_2"), (0.05, 0.4))
+        >>> found.hottest(1)
+        {'conv_2': 'conv_2'}
+        >>> print(found)
+        conv_1  0.0500  ███
+        conv_2  0.4000  ████████████████████████
     """
 
     layers: tuple[str, ...]

@@ -31,6 +31,12 @@ class Option:
         error: The error that this adds to what the layer makes, relative to the variance of that; without data, to its
             kernel, relative to its squares.
         cost: What the layers cost that take its place.
+
+    Example:
+        >>> from tfprune.factorization import Svd
+        >>> option = Option(Svd(), (16,), error=0.03, cost=Cost(4_096, 16_384, 4_096))
+        >>> print(option)
+        Svd 16
     """
 
     form: Factorization

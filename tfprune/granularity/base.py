@@ -28,6 +28,11 @@ class KernelAxes:
     Args:
         inputs: Axes that are summed over.
         outputs: Axes that make the output channels.
+
+    Example:
+        >>> axes = KernelAxes(inputs=(2,), outputs=(3,))  # of a Conv2D
+        >>> axes.to_matrix(np.zeros((3, 3, 8, 16))).shape
+        (9, 16, 8)
     """
 
     inputs: tuple[int, ...]
@@ -67,6 +72,13 @@ class Units:
         shape: Shape of the kernel, for a scope that looks at it.
         errors: What the layer's outputs lose at each of a scope's `levels` of sparsity, for one that asks for it.
         least: How many units are kept at least, for a scope that could take more and finds others instead.
+
+    Example:
+        >>> def rows(kept):  # of a kernel with two rows of four weights
+        ...     return np.repeat(kept[:, None], 4, axis=1)
+        >>> units = Units(np.array([0.2, 0.9]), 4, rows)
+        >>> units.removable, units.mask(np.array([False, True])).tolist()
+        (8, [[False, False, False, False], [True, True, True, True]])
     """
 
     scores: FloatArray

@@ -73,6 +73,14 @@ class Filter(Granularity):
 @granularities.register("head")
 @dataclass(frozen=True)
 class Head(Filter):
-    """Whole heads of attention layers: their slices of the query, key, value and output projections."""
+    """Whole heads of attention layers: their slices of the query, key, value and output projections.
+
+    Example:
+        >>> x = keras.Input((6, 8))
+        >>> model = keras.Model(x, keras.layers.MultiHeadAttention(4, 2, name="attention")(x, x))
+        >>> graph = tfprune.graph.trace(model)
+        >>> [(group.name, group.size) for group in graph.prunable if group.kind in Head().kinds]
+        [('attention', 4)]
+    """
 
     kinds: ClassVar[tuple[str, ...]] = ("head",)

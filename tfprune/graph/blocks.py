@@ -28,6 +28,15 @@ class Block:
         nodes: Numbers of the nodes that go with the branch.
         closers: Variables that make the branch zero when they are: of the last layer in it with any. None if that layer
             has no such variables.
+
+    Example:
+        >>> x = image = keras.Input((8, 8, 4))
+        >>> x = keras.layers.Conv2D(4, 3, padding="same", name="conv")(x)
+        >>> model = keras.Model(image, keras.layers.Add(name="add")([image, x]))
+        >>> graph = tfprune.graph.trace(model)
+        >>> [block] = graph.blocks
+        >>> block.name, [graph.nodes[number].path for number in block.nodes], [one.name for one in block.closers]
+        ('add', ['conv'], ['kernel', 'bias'])
     """
 
     name: str

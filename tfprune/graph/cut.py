@@ -22,6 +22,15 @@ class Cut:
     Args:
         walk: The labels of all tensors and variables.
         removed: For each label whether it is removed, bool (labels,).
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="hidden"),
+        ...                           keras.layers.Dense(2, name="out")], name="net")
+        >>> graph = tfprune.graph.trace(model)
+        >>> cut = graph.cut(graph.group("hidden").labels[[1, 2]])
+        >>> kernel = model.get_layer("out").kernel
+        >>> cut.size(kernel, 0), [None if kept is None else kept.tolist() for kept in cut.positions(kernel)]
+        (2, [[0, 3], None])
     """
 
     def __init__(self, walk: Walk, removed: NDArray[np.bool_]) -> None:

@@ -30,10 +30,22 @@ class Graph(Shown):
 
     Make one with `trace`. The model is only read.
 
+    Args:
+        model: A built model.
+
     Attributes:
         model: The model.
         nodes: Its operations, nested and composite ones opened, in the order in which they can run.
         groups: Its channel groups.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv"),
+        ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, name="head")])
+        >>> graph = trace(model)
+        >>> [node.kind for node in graph.nodes]
+        ['Conv2D', 'GlobalAveragePooling2D', 'Dense']
+        >>> graph.group("conv").size, [group.name for group in graph.prunable]
+        (4, ['conv'])
     """
 
     def __init__(self, model: keras.Model) -> None:

@@ -30,6 +30,15 @@ class Slice:
         positions: Positions of each channel, int64 (channels, positions per channel).
         role: `"output"` where the variable makes the channels, `"input"` where a kernel reads them, `"pass"` for the
             vectors in between, such as a bias or the scale of a normalisation.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="hidden"),
+        ...                           keras.layers.Dense(2, name="out")], name="net")
+        >>> for one in tfprune.graph.trace(model).group("hidden").slices:
+        ...     print(one.role, one.path, one.axis, one.weights_per_channel)
+        output net/hidden/kernel 1 8
+        pass net/hidden/bias 0 1
+        input net/out/kernel 0 2
     """
 
     variable: keras.Variable = field(repr=False)
@@ -68,6 +77,18 @@ class ChannelGroup:
         reason: Why nothing of it can be removed; None if it can.
         inexact: Why the others compute something else when one of its channels goes, even a silent one; else None.
         layers: Paths of the nodes that make the channels.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="hidden"),
+        ...                           keras.layers.Dense(2, name="out")], name="net")
+        >>> hidden, out = tfprune.graph.trace(model).groups
+        >>> hidden.size, hidden.prunable, out.reason
+        (4, True, "the network's output")
+        >>> print(hidden)
+        hidden: 4 × unit, prunable
+            output net/hidden/kernel axis 1
+            pass   net/hidden/bias axis 0
+            input  net/out/kernel axis 0
     """
 
     name: str

@@ -20,6 +20,11 @@ class Tensor:
         index: Its number in the graph.
         shape: Its shape, batch first; None for an axis of unknown size.
         dtype: Its dtype.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="hidden")])
+        >>> tfprune.graph.trace(model).nodes[0].results[0]
+        Tensor(index=1, shape=(None, 4), dtype='float32')
     """
 
     index: int
@@ -44,6 +49,13 @@ class Node:
         outputs: What the call returned: a `Tensor` or a structure of them.
         opaque: Why nobody can look into it; None if a rule knows what it does.
         rule: The `Rule` that does; None if it is opaque.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="hidden"),
+        ...                           keras.layers.ReLU(name="relu")], name="net")
+        >>> dense, relu = tfprune.graph.trace(model).nodes
+        >>> dense.path, dense.kind, relu.inputs == dense.results
+        ('hidden', 'Dense', True)
     """
 
     operation: keras.Operation = field(repr=False)

@@ -24,6 +24,11 @@ class Flow:
         axes: Labels of each axis.
         silent: Whether a channel is exactly zero here once everything that makes it has been set to zero.
         why: Why axes without labels keep their size.
+
+    Example:
+        >>> flow = Flow((None, np.array([0, 1, 2])))  # a batch of vectors of three channels
+        >>> flow.labelled, flow.axes[-1].tolist()
+        ([1], [0, 1, 2])
     """
 
     axes: tuple[Axis, ...]
@@ -44,6 +49,10 @@ class Term:
         factor: The part that does not change.
         axes: Labels of the axes that it grows with.
         kernel: The weights that are multiplied with, if they are one variable.
+
+    Example:
+        >>> Term(9, (np.arange(3), np.arange(16))).whole  # a 3 × 3 convolution of 3 channels to 16, at one position
+        432
     """
 
     factor: int
@@ -65,6 +74,14 @@ class Walk:
         sites: Labels of each axis of each variable that has been seen, by `id` of the variable.
         macs: Multiply-accumulates of each node for one sample, by the position of the node.
         constants: Labels of the axes of constant operands, by `id`.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="hidden"), keras.layers.Dense(2)])
+        >>> walk = tfprune.graph.trace(model).walk
+        >>> sum(term.whole for terms in walk.macs.values() for term in terms)
+        40
+        >>> len(walk.axis(model.get_layer("hidden").kernel, 1))  # a label for each channel
+        4
     """
 
     def __init__(self) -> None:

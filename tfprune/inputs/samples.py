@@ -31,6 +31,12 @@ def gather(data: Any, signature: Signature, limit: int, what: str = "representat
 
     Raises:
         InputError: If the data are empty, not finite, or don't fit the model's inputs.
+
+    Example:
+        >>> from tfprune.inputs import signature_of
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
+        >>> [array.shape for array in gather((np.ones((100, 8)), np.zeros(100)), signature_of(model), 16)]
+        [(16, 8)]
     """
     whole = _inputs_of(data, signature)
     if whole is not None:
@@ -46,6 +52,13 @@ def first_batch(data: Any) -> Any:
     """Return what a model's call would get from one batch of `data`, or None if that can't be told without using it up.
 
     Used to learn the input shapes of models that don't declare them.
+
+    Args:
+        data: Anything `fit` takes; None if there are none.
+
+    Example:
+        >>> first_batch((np.ones((100, 8)), np.zeros(100))).shape
+        (1, 8)
     """
     if data is None or isinstance(data, Iterator):
         return None
@@ -77,6 +90,12 @@ def random_samples(signature: Signature, count: int, seed: int, vocabulary: int 
 
     Returns:
         One array for each input.
+
+    Example:
+        >>> from tfprune.inputs import signature_of
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
+        >>> [(array.shape, array.dtype.name) for array in random_samples(signature_of(model), 4, seed=0)]
+        [((4, 8), 'float32')]
     """
     generator = np.random.default_rng(seed)
     arrays: Arrays = []

@@ -17,7 +17,17 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True)
 class InputSpec:
-    """One input: its name in the file, its shape with the batch axis first, and its dtype."""
+    """One input: its name in the file, its shape with the batch axis first, and its dtype.
+
+    Args:
+        name: Its name in the file.
+        shape: Its shape, batch first.
+        dtype: Its dtype.
+
+    Example:
+        >>> InputSpec("image", (1, 28, 28, 1), "float32").shape[1:]  # of one sample
+        (28, 28, 1)
+    """
 
     name: str
     shape: Shape
@@ -26,7 +36,19 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class Signature:
-    """The inputs of a model in the order of `keras.tree.flatten`, and the structure its call takes."""
+    """The inputs of a model in the order of `keras.tree.flatten`, and the structure its call takes.
+
+    Args:
+        inputs: The inputs.
+        structure: What the model's call takes.
+
+    Example:
+        >>> both = [keras.Input((2,), name="left"), keras.Input((3,), name="right")]
+        >>> model = keras.Model({"left": both[0], "right": both[1]}, keras.layers.Concatenate()(both))
+        >>> found = signature_of(model)
+        >>> [one.name for one in found.inputs], found.pack([1, 2])
+        (['left', 'right'], {'left': 1, 'right': 2})
+    """
 
     inputs: tuple[InputSpec, ...]
     structure: Any
@@ -57,6 +79,11 @@ def signature_of(model: Any, *, batch_size: int | None = 1, input_shape: Any = N
 
     Raises:
         InputError: If the model is not built, or if an axis other than the batch stays unknown.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((None, 3), name="x"), keras.layers.Dense(2)])
+        >>> signature_of(model, input_shape=(16, 3)).inputs
+        (InputSpec(name='x', shape=(1, 16, 3), dtype='float32'),)
     """
     structure, found = _declared(model, sample)
     shapes = _shapes_given(input_shape, len(found))
@@ -74,6 +101,12 @@ def signature_of(model: Any, *, batch_size: int | None = 1, input_shape: Any = N
 
 def unique_names(names: Sequence[str]) -> list[str]:
     """Turn names into distinct identifiers, which is what a signature of a .tflite file allows.
+
+    Args:
+        names: The names.
+
+    Returns:
+        As many identifiers.
 
     Example:
         >>> unique_names(["left eye", "left-eye", "2d", "lambda"])

@@ -39,6 +39,13 @@ class Part:
         inputs: Labels of the axes that its input channels are along.
         outputs: Labels of the axes that its output channels are along.
         layer: The layer that does it, if a layer is this one operation; else None.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="hidden"), keras.layers.Dense(2)])
+        >>> graph = tfprune.graph.trace(model)
+        >>> part = parts_of(graph)[0]
+        >>> part.operation.outputs, part.channels(graph.kept(graph.group("hidden").labels[:1]))
+        (4, (8, 3.0))
     """
 
     operation: Operation
@@ -56,7 +63,16 @@ class Part:
 
 
 def parts_of(graph: Graph) -> list[Part]:
-    """Return the operations of a graph that take time, in order."""
+    """Return the operations of a graph that take time, in order.
+
+    Args:
+        graph: The network.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="hidden"), keras.layers.Dense(2)])
+        >>> [(part.operation.kind, part.operation.macs) for part in parts_of(tfprune.graph.trace(model))]
+        [('dense', 32), ('dense', 8)]
+    """
     return [part for position, node in enumerate(graph.nodes) for part in parts_of_node(graph, node, position)]
 
 

@@ -39,6 +39,18 @@ class Footprint(Shown):
         max_steps: The same in steps of quantisation, of the output where it is most; None if no output is quantised.
         peak: The operation at which most activations are alive; None if the file has no operation.
         versions: The versions of both runtimes.
+
+    Example:
+        >>> image, scores = TensorInfo("image", (1, 28, 28, 1), "int8"), TensorInfo("scores", (1, 10), "int8")
+        >>> needs = Footprint(Path("model.tflite"), 61_440, 20_480, 20_300, 17_408, 2_892, {"CONV_2D": 3, "SOFTMAX": 1},
+        ...                   (image,), (scores,), 8, "given", 0.004, 2.0, None, {})
+        >>> print(needs)
+        model.tflite: 61.4 kB of flash, 20.5 kB of RAM
+          arena       17.4 kB for activations, 2.9 kB for the interpreter
+          operations  CONV_2D × 3, SOFTMAX
+          agreement   largest difference to LiteRT 0.004 (2 steps), on 8 given samples
+        >>> needs.to_dict()["arena_bytes"]
+        20480
     """
 
     path: Path

@@ -24,6 +24,13 @@ class Probe:
         flash: Bytes of its int8 file.
         ram: Bytes of the arena that TensorFlow Lite Micro needs for it.
         over: By how many bytes each bound is exceeded; empty if it fits.
+
+    Example:
+        >>> probe = Probe(macs=1_200_000, params=90_000, flash=98_304, ram=70_000, over={"flash": 32_768})
+        >>> probe.fits
+        False
+        >>> print(probe)
+        90,000 parameters, 1,200,000 MACs: 98.3 kB of flash, 70.0 kB of RAM, too large (flash by 32.8 kB)
     """
 
     macs: int

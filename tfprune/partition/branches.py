@@ -67,6 +67,15 @@ class Branched(Shown):
             outputs: it would need all inputs.
         before: How alike the outputs are without a refit, on samples that the refit has not seen; None without data.
         after: The same after the refit.
+
+    Example:
+        >>> names = ("stem", "one", "two")
+        >>> layers = [keras.layers.Dense(8, activation="relu", name=name) for name in names]
+        >>> split = branch(keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(2, name="head")]), 2)
+        >>> split.groups, [one.name for one in split.layers], list(split.skipped)
+        (2, ['one', 'two'], ['stem', 'head'])
+        >>> split.exchanged, split.exchanged_dense  # bytes for a sample
+        (32, 64)
     """
 
     model: keras.Model = field(repr=False)

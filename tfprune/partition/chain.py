@@ -72,6 +72,14 @@ class Chain:
 
     Raises:
         InputError: If a tensor has an open size besides the batch.
+
+    Example:
+        >>> layers = [keras.layers.Dense(8, name="a"), keras.layers.Dense(4, name="b"), keras.layers.Dense(2)]
+        >>> chain = Chain(tfprune.graph.trace(keras.Sequential([keras.Input((16,)), *layers])))
+        >>> chain.cuts.tolist(), [chain.node(position).path for position in range(2)]
+        ([0, 1, 2, 3], ['a', 'b'])
+        >>> chain.bytes[chain.cuts].tolist()  # that cross each cut
+        [64.0, 32.0, 16.0, 0.0]
     """
 
     def __init__(self, graph: Graph, order: Sequence[int] | None = None) -> None:
@@ -173,6 +181,9 @@ class Chain:
 
 def cut_points(graph: Graph) -> list[tuple[int, list[Flowing]]]:
     """Return the positions where a network can be cut in two, with the tensors that cross each.
+
+    Args:
+        graph: The network.
 
     Example:
         >>> layers = [keras.layers.Dense(8, name="a"), keras.layers.Dense(4, name="b"), keras.layers.Dense(2)]

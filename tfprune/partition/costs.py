@@ -30,6 +30,11 @@ class Price:
         latency: Milliseconds of one sample from the first device to the last stage: all stages and links.
         bottleneck: Milliseconds of the slowest stage or link: a pipeline gives a result as often.
         allowed: Whether every stage fits its device.
+
+    Example:
+        >>> price = Price(latency=17.0, bottleneck=10.0)
+        >>> price.of("latency"), price.of("throughput"), Price(17.0, 10.0, allowed=False).of("latency")
+        (17.0, 10.0, inf)
     """
 
     latency: float
@@ -59,6 +64,15 @@ class Costs:
         links: Milliseconds of each link if the row is cut there, float (devices − 1, cuts).
         weights: Bytes of the weights of each stage, float (cuts, cuts).
         activations: Bytes of its activations at their peak, likewise.
+
+    Example:
+        >>> from tfprune.partition import Device, Link
+        >>> layers = [keras.layers.Dense(8, name="a"), keras.layers.Dense(4, name="b"), keras.layers.Dense(2)]
+        >>> graph = tfprune.graph.trace(keras.Sequential([keras.Input((16,)), *layers]))
+        >>> row = Devices([Device("sensor", 0.5), Device("server")], Link("1kB/s"))
+        >>> costs = Costs(Chain(graph), Profile(np.array([1.0, 1.0, 4.0]), "given"), row)
+        >>> costs.price([2]).latency, costs.price([0]).latency  # cut behind b, and all on the server
+        (24.0, 70.0)
     """
 
     def __init__(self, chain: Chain, profile: Profile, devices: Devices) -> None:

@@ -21,6 +21,12 @@ class Kernel:
         layer: The layer that reads it.
         variable: The weights.
         axes: The axes over which they share a scale.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="hidden")])
+        >>> [kernel] = kernels_of(model)
+        >>> kernel.path, tuple(kernel.variable.shape), kernel.axes  # a scale for each output
+        ('hidden', (8, 4), (0,))
     """
 
     path: str
@@ -34,6 +40,16 @@ def kernels_of(model: keras.Model) -> list[Kernel]:
 
     Three-dimensional convolutions have no integer kernel in TFLite; recurrent ones, tables of embeddings and
     normalisations that nothing is folded into have scales of another kind. All of these are left alone.
+
+    Args:
+        model: A built model.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv"),
+        ...                           keras.layers.BatchNormalization(), keras.layers.Flatten(),
+        ...                           keras.layers.Dense(2, name="head")])
+        >>> [kernel.path for kernel in kernels_of(model)]
+        ['conv', 'head']
     """
     found = []
     for path, layer in walk(model):

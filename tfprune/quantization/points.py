@@ -38,6 +38,12 @@ class Site:
         inputs: What it reads: a point for the number of the tensor among its positional arguments.
         before: What its own activation reads.
         outputs: What it returns, by the number of the tensor.
+
+    Example:
+        >>> layer = keras.layers.Dense(4, name="hidden")
+        >>> points = find_points(keras.Sequential([keras.Input((8,)), layer]))
+        >>> points.sites[id(layer)][1]  # reads range 0 and makes range 1
+        [Site(inputs={0: 0}, before=None, outputs={0: 1})]
     """
 
     inputs: dict[int, Point] = field(default_factory=dict)
@@ -52,6 +58,12 @@ class Points:
     Args:
         sites: Operations, each with what is quantised in each of its calls, by `id` of the operation.
         shared: For each range the numbers of all those that its scale has to hold, itself among them.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4), keras.layers.Dense(2)])
+        >>> points = find_points(model)
+        >>> len(points.sites), points.shared
+        (2, [[0], [1], [2]])
     """
 
     sites: dict[int, tuple[keras.Operation, list[Site]]]
@@ -183,8 +195,17 @@ def find_points(model: keras.Model) -> Points:
     Args:
         model: A built model.
 
+    Returns:
+        The points.
+
     Raises:
         InputError: If it can't be traced.
+
+    Example:
+        >>> layers = [keras.layers.Dense(4), keras.layers.ReLU(), keras.layers.Dense(2)]
+        >>> points = find_points(keras.Sequential([keras.Input((8,)), *layers]))
+        >>> [type(operation).__name__ for operation, _ in points.sites.values()], len(points.shared)
+        (['Dense', 'ReLU', 'Dense'], 3)
     """
     return _Finder(model).run()
 

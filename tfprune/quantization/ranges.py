@@ -30,6 +30,13 @@ class Ranges:
 
     Attributes:
         learning: Whether ranges move, a TensorFlow variable.
+
+    Example:
+        >>> ranges = Ranges([[0], [1]], momentum=0.9, strategy=tf.distribute.get_strategy())
+        >>> with ranges.calibration():  # one batch is seen
+        ...     _ = ranges[0].quantize(tf.constant([-1.0, 3.0]))
+        >>> [float(limit) for limit in ranges[0].limits()], len(ranges)
+        ([-1.0, 3.0], 2)
     """
 
     def __init__(self, shared: Sequence[Sequence[int]], momentum: float, strategy: tf.distribute.Strategy) -> None:
@@ -63,6 +70,14 @@ class Range:
     Args:
         ranges: All of them.
         momentum: How much of a range stays at each batch.
+
+    Example:
+        >>> ranges = Ranges([[0]], momentum=0.5, strategy=tf.distribute.get_strategy())
+        >>> _ = ranges.learning.assign(True)
+        >>> for largest in (4.0, 8.0):  # a half of what was, and a half of what is
+        ...     _ = ranges[0].quantize(tf.constant([0.0, largest]))
+        >>> float(ranges[0].limits()[1])
+        6.0
     """
 
     def __init__(self, ranges: Ranges, momentum: float) -> None:

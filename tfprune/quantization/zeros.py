@@ -42,6 +42,18 @@ class KeptZeros:
 
     Attributes:
         count: How many zeros are kept.
+
+    Example:
+        >>> layer = keras.layers.Dense(4)
+        >>> layer.build((None, 8))
+        >>> _ = tfprune.prune_layer(layer, 0.75)
+        >>> zeros = KeptZeros([layer.kernel], tf.distribute.get_strategy())
+        >>> _ = layer.kernel.assign_add(np.ones((8, 4)))
+        >>> zeros.hold(), zeros.count
+        (False, 24)
+        >>> zeros.apply()  # as an optimizer does after each step
+        >>> zeros.hold()
+        True
     """
 
     def __init__(self, variables: Iterable[keras.Variable], strategy: tf.distribute.Strategy) -> None:
@@ -90,7 +102,21 @@ def release(variable: keras.Variable) -> None:
 
 
 def release_zeros(model: keras.Model) -> None:
-    """Take off the masks that an interrupted training has left."""
+    """Take off the masks that an interrupted training has left.
+
+    Args:
+        model: The model.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+        >>> kernel = model.layers[-1].kernel
+        >>> _ = tfprune.prune_layer(model.layers[-1], 0.75), KeptZeros([kernel], tf.distribute.get_strategy())
+        >>> kernel.constraint is None
+        False
+        >>> release_zeros(model)
+        >>> kernel.constraint is None
+        True
+    """
     for _, layer in walk(model):
         for variable in own_variables(layer):
             release(variable)

@@ -16,7 +16,15 @@ __all__ = ["DenseForm", "EinsumDenseForm"]
 
 @register_form(layers.Dense)
 class DenseForm(Form):
-    """A product over the last axis; each position along the others is a row."""
+    """A product over the last axis; each position along the others is a row.
+
+    Example:
+        >>> layer = keras.layers.Dense(2)
+        >>> layer.build((None, 5, 3))
+        >>> form = DenseForm(layer)
+        >>> form.size, form.count((None, 5, 3), (None, 5, 2))  # one block of 3 inputs and 2 outputs; 5 rows of a sample
+        ((1, 3, 2), 5)
+    """
 
     def matrix(self, kernel: Array) -> Array:
         """Return (1, inputs, outputs)."""
@@ -41,7 +49,17 @@ class DenseForm(Form):
 
 @register_form(layers.EinsumDense)
 class EinsumDenseForm(Form):
-    """A product by an equation: letters of the kernel that inputs and outputs share are blocks."""
+    """A product by an equation: letters of the kernel that inputs and outputs share are blocks.
+
+    Args:
+        layer: The layer.
+
+    Example:
+        >>> layer = keras.layers.EinsumDense("abc,bcd->abd", output_shape=(4, 2))
+        >>> layer.build((None, 4, 3))
+        >>> EinsumDenseForm(layer).size  # b is a block, c is summed over, d is made
+        (4, 3, 2)
+    """
 
     def __init__(self, layer: Any) -> None:
         super().__init__(layer)

@@ -49,7 +49,15 @@ def channels_last(layer: Any, x: Array) -> Array:
 
 @register_form(layers.Conv1D, layers.Conv2D, layers.Conv3D)
 class ConvolutionForm(Windowed):
-    """Convolutions, plain or in groups: a block for each group; inputs go window position by window position."""
+    """Convolutions, plain or in groups: a block for each group; inputs go window position by window position.
+
+    Example:
+        >>> layer = keras.layers.Conv2D(4, 3, groups=2)
+        >>> layer.build((None, 8, 8, 6))
+        >>> form = ConvolutionForm(layer)
+        >>> form.size, form.count((None, 8, 8, 6), (None, 6, 6, 4))  # two groups of 3 × 3 × 3 inputs
+        ((2, 27, 2), 36)
+    """
 
     def matrix(self, kernel: Array) -> Array:
         """Return (groups, window × inputs, outputs)."""
@@ -74,7 +82,14 @@ class ConvolutionForm(Windowed):
 
 @register_form(layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 class TransposedConvolutionForm(Windowed):
-    """Transposed convolutions: an output sees the inputs whose windows reach it."""
+    """Transposed convolutions: an output sees the inputs whose windows reach it.
+
+    Example:
+        >>> layer = keras.layers.Conv2DTranspose(4, 3)
+        >>> layer.build((None, 8, 8, 6))
+        >>> TransposedConvolutionForm(layer).size
+        (1, 54, 4)
+    """
 
     transposed = True
 
@@ -100,7 +115,14 @@ class TransposedConvolutionForm(Windowed):
 
 @register_form(layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 class DepthwiseForm(Windowed):
-    """Depthwise convolutions: a block for each channel."""
+    """Depthwise convolutions: a block for each channel.
+
+    Example:
+        >>> layer = keras.layers.DepthwiseConv2D(3)
+        >>> layer.build((None, 8, 8, 6))
+        >>> DepthwiseForm(layer).size  # each channel sees its own window
+        (6, 9, 1)
+    """
 
     def matrix(self, kernel: Array) -> Array:
         """Return (channels, window, multiplier)."""
@@ -122,7 +144,14 @@ class DepthwiseForm(Windowed):
 
 @register_form(layers.SeparableConv1D, layers.SeparableConv2D)
 class SeparableForm(Form):
-    """The pointwise part of a separable convolution; its depthwise part is left as it is."""
+    """The pointwise part of a separable convolution; its depthwise part is left as it is.
+
+    Example:
+        >>> layer = keras.layers.SeparableConv2D(4, 3)
+        >>> layer.build((None, 8, 8, 6))
+        >>> SeparableForm(layer).size  # of the pointwise part
+        (1, 6, 4)
+    """
 
     @property
     def kernel(self) -> keras.Variable:

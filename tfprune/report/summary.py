@@ -27,7 +27,21 @@ __all__ = ["KernelRow", "Summary", "summarise", "summary"]
 
 @dataclass(frozen=True)
 class KernelRow:
-    """One kernel: its size, its cost for one sample, its zeros, and why it is skipped by default if it is."""
+    """One kernel: its size, its cost for one sample, its zeros, and why it is skipped by default if it is.
+
+    Args:
+        path: Where it is.
+        shape: Its shape.
+        parameters: Number of weights.
+        macs: Multiply-accumulates with it for one sample; None where that is not known.
+        zeros: Number of zeros.
+        skipped: Why it is skipped by default; None if it is not.
+
+    Example:
+        >>> row = KernelRow("conv/kernel", (3, 3, 8, 16), parameters=1_152, macs=41_472, zeros=864, skipped=None)
+        >>> row.sparsity
+        0.75
+    """
 
     path: str
     shape: tuple[int, ...]
@@ -59,6 +73,21 @@ class Summary(Shown):
     """The kernels of a model, its channel groups, and how many parameters there are in all.
 
     Where the model can't be traced, `groups` is None and `untraced` says why.
+
+    Args:
+        name: Name of the model.
+        rows: Its kernels.
+        parameters: Number of weights, those of normalisations included.
+        groups: Its channel groups.
+        blocks: Names of the residual blocks that can be left out.
+        opaque: Operations into which nobody can look, with the reason.
+        untraced: Why it can't be traced; None if it can.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="hidden"), keras.layers.Dense(2)])
+        >>> found = summarise(model)
+        >>> found.parameters, found.macs, [(group.name, group.channels) for group in found.groups if group.kept is None]
+        (46, 40, [('hidden', 4)])
     """
 
     name: str
@@ -142,8 +171,17 @@ def summarise(model: keras.Model) -> Summary:
     Args:
         model: A built model.
 
+    Returns:
+        The summary.
+
     Raises:
         InputError: If the model is not built.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="hidden"), keras.layers.Dense(2)])
+        >>> _ = tfprune.prune_layer(model.layers[0], 0.75)
+        >>> [(row.path, row.sparsity) for row in summarise(model).rows][0]
+        ('hidden/kernel', 0.75)
     """
     everything = dict(walk(model))
     kernels, _ = find_kernels(everything)

@@ -23,8 +23,21 @@ UPDATES_PER_RAMP = 100
 def check_sparsity(value: Any, name: str = "sparsity") -> float:
     """Return `value` as a float if it is a sparsity.
 
+    Args:
+        value: What was given.
+        name: What it is called in the message.
+
     Raises:
         InputError: If it is not a number in [0, 1).
+
+    Example:
+        >>> check_sparsity(0)
+        0.0
+        >>> try:
+        ...     check_sparsity(80, "final_sparsity")
+        ... except InputError as error:
+        ...     print(error)
+        final_sparsity is 80; give a number from 0 up to but not including 1 (0.8 removes 80 %).
     """
     if not is_real(value) or not 0.0 <= float(value) < 1.0:
         raise InputError(f"{name} is {value!r}; give a number from 0 up to but not including 1 (0.8 removes 80 %).")

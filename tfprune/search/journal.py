@@ -30,6 +30,13 @@ class Trial:
         metrics: What it is worth, by name; empty if it failed.
         seconds: How long that took.
         failed: Why it failed; None if it did not.
+
+    Example:
+        >>> trial = Trial("refit", (2, 0), {"error": 0.04, "macs": 60.0}, seconds=0.4)
+        >>> trial.metrics["error"], trial.failed is None
+        (0.04, True)
+        >>> Trial.from_dict(trial.to_dict(), choices=2) == trial  # as a line of the journal keeps it
+        True
     """
 
     rung: str

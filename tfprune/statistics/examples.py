@@ -34,6 +34,12 @@ class Examples:
 
     Raises:
         InputError: If there are none, or they don't fit the model.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
+        >>> examples = Examples(model, (np.ones((100, 8)), np.arange(100) % 2), limit=50, batch=20)
+        >>> examples.count, [len(x) for x, y, weight in examples], examples.weight
+        (50, [20, 20, 10], None)
     """
 
     def __init__(self, model: keras.Model, data: Any, limit: int = 512, batch: int = 32) -> None:

@@ -30,7 +30,12 @@ CHANNEL_STATISTICS: dict[str, Statistic] = {}
 
 
 def of_weights(name: str, needs: str) -> Callable[[F], F]:
-    """Return a decorator that makes a function known as a statistic of weights."""
+    """Return a decorator that makes a function known as a statistic of weights.
+
+    Args:
+        name: What criteria ask for it by.
+        needs: `"nothing"`, `"data"`, `"labels"` or `"training"`.
+    """
 
     def decorate(function: F) -> F:
         WEIGHT_STATISTICS[name] = Statistic(function, needs)
@@ -40,7 +45,12 @@ def of_weights(name: str, needs: str) -> Callable[[F], F]:
 
 
 def of_channels(name: str, needs: str) -> Callable[[F], F]:
-    """Return a decorator that makes a function known as a statistic of channels."""
+    """Return a decorator that makes a function known as a statistic of channels.
+
+    Args:
+        name: What criteria ask for it by.
+        needs: `"nothing"`, `"data"`, `"labels"` or `"training"`.
+    """
 
     def decorate(function: F) -> F:
         CHANNEL_STATISTICS[name] = Statistic(function, needs)

@@ -26,6 +26,12 @@ class Annealing(Strategy):
         chains: How many there are.
         hot: T at the beginning.
         cold: T at the end.
+
+    Example:
+        >>> from tfprune.strategies import optimize
+        >>> space = Space(("a", "b"), (8, 8), used=lambda point: 2 - sum(point) / 7)
+        >>> optimize(Annealing(), space, lambda point: (point[0] + 3.0 * point[1],), trials=30).best(space)
+        ((7, 0), (7.0,))
     """
 
     chains: int = 8

@@ -44,6 +44,12 @@ class Backtracking(Strategy):
 
     Raises:
         InputError: If `slack` is not between −1 and 1.
+
+    Example:
+        >>> from tfprune.strategies import optimize
+        >>> space = Space(("a", "b"), (8, 8), used=lambda point: 2 - sum(point) / 7)
+        >>> optimize(Backtracking(), space, lambda point: (point[0] + 3.0 * point[1],), trials=30).best(space)
+        ((7, 0), (7.0,))
     """
 
     slack: float = 0.0

@@ -127,6 +127,11 @@ class Found:
     Args:
         points: The points.
         values: What they are worth.
+
+    Example:
+        >>> found = Found([(0, 0), (1, 2)], [(0.3,), (0.1,)])
+        >>> found.best(Space(("a", "b"), (3, 3)))
+        ((1, 2), (0.1,))
     """
 
     points: list[Point] = field(default_factory=list)
@@ -159,6 +164,9 @@ def optimize(
         trials: How many different points are looked at, at most.
         objectives: How many objectives there are.
         seed: Seed of the strategy.
+
+    Returns:
+        The points, and what they are worth.
 
     Example:
         >>> space = Space(("a", "b"), (8, 8), used=lambda point: 2 - sum(point) / 7)

@@ -26,6 +26,12 @@ class Evolution(Strategy):
         population: How many points there are at a time.
         tournament: Of how many random ones the best becomes a parent.
         elite: Part of the population that stays.
+
+    Example:
+        >>> from tfprune.strategies import optimize
+        >>> space = Space(("a", "b"), (8, 8), used=lambda point: 2 - sum(point) / 7)
+        >>> optimize(Evolution(), space, lambda point: (point[0] + 3.0 * point[1],), trials=30).best(space)
+        ((7, 0), (7.0,))
     """
 
     population: int = 32

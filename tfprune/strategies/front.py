@@ -24,6 +24,12 @@ def dominance(values: Array) -> NDArray[np.bool_]:
 def front_of(values: Sequence[Values]) -> list[int]:
     """Return which values no other beats, by the first objective; of equal ones the first; none that failed.
 
+    Args:
+        values: What points are worth.
+
+    Returns:
+        Their numbers.
+
     Example:
         >>> front_of([(3.0, 1.0), (2.0, 2.0), (3.0, 3.0), (1.0, 3.0)])
         [3, 1, 0]
@@ -76,6 +82,10 @@ def hypervolume(values: Sequence[Values], reference: Values) -> float:
 
     Zitzler & Thiele, "Multiobjective evolutionary algorithms: a comparative case study", 1999; by slices along the last
     objective, exact.
+
+    Args:
+        values: What points are worth.
+        reference: The worst that counts, by each objective.
 
     Example:
         >>> hypervolume([(1.0, 3.0), (2.0, 2.0), (3.0, 1.0)], (4.0, 4.0))

@@ -25,6 +25,12 @@ class Greedy(Strategy):
     Args:
         look: How many steps are looked at anew each time.
         ahead: A step goes up to so many levels, as a costly one may come before cheap ones.
+
+    Example:
+        >>> from tfprune.strategies import optimize
+        >>> space = Space(("a", "b"), (8, 8), used=lambda point: 2 - sum(point) / 7)
+        >>> optimize(Greedy(), space, lambda point: (point[0] + 3.0 * point[1],), trials=30).best(space)
+        ((7, 0), (7.0,))
     """
 
     look: int = 4

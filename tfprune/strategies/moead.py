@@ -26,6 +26,13 @@ class Moead(Strategy):
         population: How many trade-offs there are.
         neighbours: How many are near each.
         replaced: How many a child may replace at most.
+
+    Example:
+        >>> from tfprune.strategies import front_of, optimize
+        >>> space = Space(("a",), (8,))
+        >>> found = optimize(Moead(), space, lambda point: (point[0], abs(5.0 - point[0])), objectives=2)
+        >>> [found.points[number] for number in front_of(found.values)]
+        [(0,), (1,), (2,), (3,), (4,), (5,)]
     """
 
     population: int = 32

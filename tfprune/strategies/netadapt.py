@@ -25,6 +25,12 @@ class NetAdapt(Strategy):
     Args:
         rounds: In how many rounds the budget is met.
         decay: Each round's saving over that of the round before.
+
+    Example:
+        >>> from tfprune.strategies import optimize
+        >>> space = Space(("a", "b"), (8, 8), used=lambda point: 2 - sum(point) / 7)
+        >>> optimize(NetAdapt(), space, lambda point: (point[0] + 3.0 * point[1],), trials=30).best(space)
+        ((7, 0), (7.0,))
     """
 
     rounds: int = 20

@@ -24,6 +24,13 @@ class Nsga2(Strategy):
 
     Args:
         population: How many points there are at a time.
+
+    Example:
+        >>> from tfprune.strategies import front_of, optimize
+        >>> space = Space(("a",), (8,))
+        >>> found = optimize(Nsga2(), space, lambda point: (point[0], abs(5.0 - point[0])), objectives=2)
+        >>> [found.points[number] for number in front_of(found.values)]
+        [(0,), (1,), (2,), (3,), (4,), (5,)]
     """
 
     population: int = 32

@@ -33,6 +33,12 @@ class Optuna(Strategy):
 
     Raises:
         InputError: If the sampler is not one of these.
+
+    Example:
+        >>> from tfprune.strategies import optimize
+        >>> space = Space(("a", "b"), (4, 4), used=lambda point: 2 - sum(point) / 3)
+        >>> optimize(Optuna("random"), space, lambda point: (point[0] + 3.0 * point[1],), trials=8).best(space)
+        ((3, 0), (3.0,))
     """
 
     sampler: str = "tpe"

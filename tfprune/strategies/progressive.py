@@ -27,6 +27,13 @@ class Progressive(Strategy):
         inner: The strategy.
         rounds: How many rounds there are. In the last one all levels next to the best are looked at, in each before
             those twice as far apart.
+
+    Example:
+        >>> from tfprune.strategies import optimize
+        >>> space = Space(("a", "b"), (8, 8), used=lambda point: 2 - sum(point) / 7)
+        >>> strategy = Progressive("random", rounds=2)
+        >>> optimize(strategy, space, lambda point: (point[0] + 3.0 * point[1],), trials=30).best(space)
+        ((7, 0), (7.0,))
     """
 
     inner: Any = "evolution"

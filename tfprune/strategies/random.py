@@ -23,6 +23,12 @@ class RandomSearch(Strategy):
     Args:
         batch: How many points at a time, so many of which can be evaluated side by side.
         greedy: Whether it begins with the path; without it every point is drawn anywhere.
+
+    Example:
+        >>> from tfprune.strategies import optimize
+        >>> space = Space(("a", "b"), (8, 8), used=lambda point: 2 - sum(point) / 7)
+        >>> optimize(RandomSearch(), space, lambda point: (point[0] + 3.0 * point[1],), trials=30).best(space)
+        ((7, 0), (7.0,))
     """
 
     batch: int = 16

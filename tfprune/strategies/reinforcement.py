@@ -35,6 +35,12 @@ class Reinforcement(Strategy):
         rate: Its learning rate.
         noise: Standard deviation of the actions at the beginning.
         quiet: The same at the end.
+
+    Example:
+        >>> from tfprune.strategies import optimize
+        >>> space = Space(("a", "b"), (8, 8), used=lambda point: 2 - sum(point) / 7)
+        >>> optimize(Reinforcement(), space, lambda point: (point[0] + 3.0 * point[1],), trials=36).best(space)
+        ((7, 0), (7.0,))
     """
 
     episodes: int = 16

@@ -27,6 +27,12 @@ class Swarm(Strategy):
         inertia: ω.
         own: φ₁.
         common: φ₂.
+
+    Example:
+        >>> from tfprune.strategies import optimize
+        >>> space = Space(("a", "b"), (8, 8), used=lambda point: 2 - sum(point) / 7)
+        >>> optimize(Swarm(), space, lambda point: (point[0] + 3.0 * point[1],), trials=30).best(space)
+        ((7, 0), (7.0,))
     """
 
     particles: int = 24

@@ -25,6 +25,11 @@ class Kept:
         layer: Path of the layer in the whole network.
         channels: Numbers of its channels there, in order, int (channels,).
         size: How many channels it has there.
+
+    Example:
+        >>> kept = Kept("conv_1", [0, 2, 3], size=4)
+        >>> kept.get_config()
+        {'layer': 'conv_1', 'channels': [0, 2, 3], 'size': 4}
     """
 
     layer: str

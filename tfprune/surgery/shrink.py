@@ -88,6 +88,15 @@ def cut_graph(
         remove: Numbers of the channels to remove, by the name of their group.
         drop: Residual blocks to leave out.
         optimizer: Whether the new optimizer remembers what the old one did.
+
+    Returns:
+        The smaller model.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="hidden"), keras.layers.Dense(2)])
+        >>> graph = tfprune.graph.trace(model)
+        >>> cut_graph(graph, {"hidden": [0, 3]}).get_layer("hidden").units
+        2
     """
     gone = [int(label) for name, numbers in remove.items() for label in graph.group(name).labels[list(numbers)]]
     construction = Rebuilt(graph, graph.cut(gone), drop)

@@ -20,6 +20,14 @@ def check_network(network: Network, target: Target | None = None, known: Collect
         network: The network of a file.
         target: The device.
         known: The names of the Keras model's layers.
+
+    Returns:
+        What is found, the worst first.
+
+    Example:
+        >>> from tfprune.xnnpack import read_network
+        >>> check_network(read_network("dense.tflite"))
+        []
     """
     return failures(network, survey(network), target, rules.namer(network, known))
 

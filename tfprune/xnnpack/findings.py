@@ -25,6 +25,11 @@ class Finding:
         layer: The Keras layer, or the operation where the file does not tell.
         problem: What is the matter with it.
         mend: What to do about it.
+
+    Example:
+        >>> finding = Finding("zeros", "conv_2", "has 40 % zeros, too few to be worth skipping", "prune it to 70 %")
+        >>> f"{finding.layer} {KINDS[finding.kind]}: {finding.mend}"
+        'conv_2 has too few zeros: prune it to 70 %'
     """
 
     kind: str

@@ -78,6 +78,11 @@ class Network:
         inputs: Indices of the tensors that the model takes.
         outputs: Indices of the tensors that it gives.
         values: The values of constants that decide what an operation does: paddings, axes.
+
+    Example:
+        >>> network = read_network("small.tflite")
+        >>> [network.tensors[index].shape for index in (*network.inputs, *network.outputs)]
+        [(1, 28, 28, 1), (1, 10)]
     """
 
     tensors: tuple[Tensor, ...]
@@ -113,6 +118,11 @@ def read_network(source: PathLike | bytes) -> Network:
 
     Raises:
         InputError: If it can't be read, or is no .tflite file.
+
+    Example:
+        >>> network = read_network("small.tflite")
+        >>> [one.kind for one in network.operations][:2], network.sparse
+        (['CONV_2D', 'MAX_POOL_2D'], True)
     """
     where = "These bytes" if isinstance(source, bytes) else str(source)
     try:

@@ -134,7 +134,15 @@ def operation_class(name: str) -> type | None:
 
 
 def find_rule(operation: keras.Operation) -> Rule | None:
-    """Return the rule for an operation, or None."""
+    """Return the rule for an operation, or None.
+
+    Args:
+        operation: The layer or operation.
+
+    Example:
+        >>> type(find_rule(keras.layers.ReLU(6.0))).__name__
+        'ElementRule'
+    """
     for cls in type(operation).__mro__:
         if cls in rules:
             return rules[cls] if getattr(cls, "call", None) is type(operation).call else None
