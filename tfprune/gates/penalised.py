@@ -64,6 +64,21 @@ class PenaltyTraining(Decision):
 
     Raises:
         InputError: If an argument is not one of the allowed values, or the budget can't be met.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, activation="relu"),
+        ...                           keras.layers.Dense(2)])
+        >>> model.compile("sgd", "mse")
+        >>> training = PenaltyTraining(model, 0.5, "group_lasso")
+        >>> training.start()
+        >>> for step in range(10):
+        ...     training.draw()
+        ...     _ = model.train_on_batch(np.ones((4, 8)), np.ones((4, 2)))
+        ...     training.learn(ramp=step / 10)
+        >>> _ = training.decide()
+        >>> training.finish()
+        >>> tfprune.shrink(model).layers[1].units
+        8
     """
 
     def __init__(

@@ -42,6 +42,18 @@ class Plans:
         graph: The network.
         choices: What there is to choose.
         whole: What the network costs as it is.
+
+    Example:
+        >>> from tfprune.search import find_plans
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, name="a"), keras.layers.Dense(2)])
+        >>> x = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
+        >>> plans, _ = find_plans(model, x, Budget(macs=0.5), choose_from=["channels"], levels=4)
+        >>> plans.space.names, plans.whole.macs
+        (('channels of a',), 160)
+        >>> print(plans.plan(plans.space.start))
+        a: 10 channels fewer; float32
+        >>> plans.cost(plans.space.start).macs
+        60
     """
 
     def __init__(

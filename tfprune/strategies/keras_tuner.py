@@ -30,6 +30,12 @@ class KerasTuner(Strategy):
         beta: How much it explores rather than exploits.
         batch: How many points at a time, so many of which can be evaluated side by side.
         most: How many points it proposes at most.
+
+    Example:
+        >>> from tfprune.strategies import optimize
+        >>> space = Space(("a", "b"), (4, 4), used=lambda point: 2 - sum(point) / 3)
+        >>> optimize(KerasTuner(), space, lambda point: (point[0] + 3.0 * point[1],), trials=10).best(space)
+        ((3, 0), (3.0,))
     """
 
     beta: float = 2.6
