@@ -55,11 +55,11 @@ def test_command_lines_are_valid(line):
     _, *words = shlex.split(line, comments=True)
     command = PROGRAM
     while hasattr(command, "commands"):
+        _, words, _ = command.make_parser(command.context_class(command)).parse_args(words)
         name = words.pop(0)
         assert name in command.commands, name
         command = command.commands[name]
-    context = command.context_class(command)
-    _, rest, _ = command.make_parser(context).parse_args(words)
+    _, rest, _ = command.make_parser(command.context_class(command)).parse_args(words)
     assert not rest
 
 
