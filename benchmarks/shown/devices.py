@@ -55,6 +55,40 @@ def block_sparse_dense() -> str:
     )
 
 
+JUDGED = {"resnet20_cifar10": "ResNet-20", "resnet56_cifar10": "ResNet-56"}
+GOES = {"factors": "layers factorised", "filters": "filters removed"}
+ASKED = {
+    "macs, 0.5": "`Budget(macs=0.5)`",
+    "float latency, 0.5": "`Budget(latency=0.5)`",
+    "int8 latency, 0.75": '`Budget(latency=0.75, quantize="int8")`',
+    "int8 latency, 0.5": '`Budget(latency=0.5, quantize="int8")`',
+}
+
+
+@figures
+def int8_latency() -> str:
+    rows = result("int8_latency")["results"]
+    lines = []
+    for method, goes in GOES.items():
+        for bound, asked in ASKED.items():
+            cells = []
+            for network in JUDGED:
+                row = one(rows, network=network, bound=bound, method=method)
+                cells += ["can't be met", ""] if "failed" in row else [f"{row['accuracy']:.2f}", f"{row['left']:.2f}"]
+            lines.append([f"{goes}, {asked}", *cells])
+    headers = ["without labels or training"]
+    for network, name in JUDGED.items():
+        whole = next(row["whole_accuracy"] for row in rows if row["network"] == network and "failed" not in row)
+        headers += [f"{name} ({whole:.2f}): top-1", "latency left"]
+    off = [abs(row["left"] / row["predicted"] - 1) for row in rows if row.get("predicted")]
+    return (
+        "As int8 files, in parts of the original's latency *as int8* (`python benchmarks/int8_latency.py --data-dir …`); "
+        f"{tested()}, one thread of an x86 CPU:\n\n"
+        f"{markdown(headers, lines)}\n\nInt8 latencies of {len(off)} networks were predicted to "
+        f"{percent(sorted(off)[len(off) // 2], 1)} in the median, {percent(max(off), 1)} at worst."
+    )
+
+
 @figures
 def fewer_filters() -> str:
     rows = result("edge")["widths"]

@@ -63,6 +63,11 @@ ENTRIES = (
         "Random weights: accuracy is no subject. One thread, float, this machine.",
     ),
     Entry(
+        "int8_latency", "Budgets of the latency of int8 files", "int8_latency.py --data-dir …",
+        "Two small networks, 1,228 test images: differences of less than 1.5 points may be chance. One thread of one "
+        "x86 CPU with AVX-512 VNNI, where int8 convolutions are fast; others have other ratios.",
+    ),
+    Entry(
         "edge", "Zeros and fewer filters on the interpreter", "edge.py",
         "No phone: this machine has AVX, where sparse convolutions can't engage. The last column is what others "
         "measured with XNNPACK's kernels for 128-bit vectors, and no promise.",
