@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import sys
@@ -14,7 +15,7 @@ from support import ROOT
 from warm import python_code, tfprune_command
 
 from tfprune.errors import InputError
-from tfprune.loading import import_own_code, load_keras, own_code, reason
+from tfprune.loading import folder_of, import_own_code, load_keras, own_code, reason
 
 MODULE = ROOT / "tests" / "own_layers.py"
 
@@ -41,8 +42,7 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [Scaled, Unregistered, Outer.Inner])
-def test_a_process_that_has_defined_nothing_imports_what_a_model_needs(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(MODULE.parent), *sys.path])
+def test_a_process_that_has_defined_nothing_imports_what_a_model_needs(kind, tmp_path):
     model = network(kind)
     model.save(tmp_path / "model.keras")
     described = json.loads(json.dumps(own_code(model)))
@@ -64,6 +64,18 @@ print(json.dumps(model(np.ones((2, 8, 8, 3), "float32")).numpy().tolist()), mode
     told, module = done.stdout.rsplit(maxsplit=1)
     np.testing.assert_allclose(json.loads(told), model(x).numpy(), rtol=1e-5)
     assert module == "own_layers"
+
+
+def test_folders_of_modules_and_of_packages(tmp_path, monkeypatch):
+    (tmp_path / "one" / "two").mkdir(parents=True)
+    for name in ("one/__init__.py", "one/two/__init__.py", "one/two/three.py"):
+        (tmp_path / name).touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("one", "one.two", "one.two.three"):
+        importlib.import_module(name)
+        assert folder_of(name) == str(tmp_path.resolve())
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    assert folder_of("sys") is None
 
 
 def test_of_a_plain_model_nothing_has_to_be_imported():

@@ -103,7 +103,7 @@ def own_code(model: keras.Model) -> dict[str, list[Any]]:
         model: The model, compiled or not.
 
     Returns:
-        `"objects"`, pairs of a module and a name in it, and `"path"`, where modules beside the script are looked for.
+        `"objects"`, pairs of a module and a name in it, and `"path"`, the folders in which these are looked for.
 
     Raises:
         InputError: If one is in the script that runs, or in a function, where no other process can import it.
@@ -120,7 +120,17 @@ def own_code(model: keras.Model) -> dict[str, list[Any]]:
             f"{hidden[0]} is defined in the script that runs, or in a function, where another process can't import it; "
             "move it to a module."
         )
-    return {"objects": [list(pair) for pair in sorted(own)], "path": [entry for entry in sys.path[:1] if entry]}
+    path = {folder_of(module) for module, _ in own}
+    return {"objects": [list(pair) for pair in sorted(own)], "path": sorted(filter(None, path))}
+
+
+def folder_of(module: str) -> str | None:
+    """Return the folder in which a module, or the package that it is in, is looked for; None if it has no file."""
+    place = getattr(sys.modules.get(module), "__file__", None)
+    if place is None:
+        return None
+    file = Path(place).resolve()
+    return str(file.parents[module.count(".") + (file.stem == "__init__")])
 
 
 def texts_in(config: Any) -> Iterator[str]:
@@ -137,7 +147,7 @@ def texts_in(config: Any) -> Iterator[str]:
 
 def import_own_code(described: Mapping[str, Any]) -> dict[str, Any]:
     """Import what `own_code` has told of in another process; return classes and functions by name."""
-    sys.path[:0] = described["path"]
+    sys.path[:0] = [folder for folder in described["path"] if folder not in sys.path]
     found: dict[str, Any] = {}
     for module, name in described["objects"]:
         one: Any = importlib.import_module(module)

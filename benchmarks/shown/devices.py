@@ -82,8 +82,8 @@ def int8_latency() -> str:
         headers += [f"{name} ({whole:.2f}): top-1", "latency left"]
     off = [abs(row["left"] / row["predicted"] - 1) for row in rows if row.get("predicted")]
     return (
-        "As int8 files, latency in parts of the original's *as int8* (`python benchmarks/int8_latency.py --data-dir …`); "
-        f"{tested()}, one thread of an x86 CPU:\n\n"
+        "As int8 files, latency in parts of the original's *as int8* (`python benchmarks/int8_latency.py --data-dir …`)"
+        f"; {tested()}, one thread of an x86 CPU:\n\n"
         f"{markdown(headers, lines)}\n\nInt8 latencies of {len(off)} networks were predicted to "
         f"{percent(sorted(off)[len(off) // 2], 1)} in the median, {percent(max(off), 1)} at worst."
     )
