@@ -1,6 +1,7 @@
 """Latencies: one operation at a time from files that real interpreters run, kept on disk; networks from their sum."""
 
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from support import examples
 
 import tfprune
 from tfprune import Budget
+from tfprune.cost import CostModel
 from tfprune.cost.budget import parse_budget
 from tfprune.cost.operation import Operation, operation_of
 from tfprune.errors import InputError
@@ -21,6 +23,7 @@ from tfprune.graph import trace
 from tfprune.latency import LatencyTable, NetworkLatency, parts_of
 from tfprune.latency.network import interpolate, measured_latency
 from tfprune.latency.one_operation import COPIES, STEP, one_operation
+from tfprune.pruning.channels.latency import within_latency
 from tfprune.search.find_plans import find_plans
 from tfprune.xnnpack.network import read_network
 
@@ -317,3 +320,41 @@ def test_a_budget_of_latency_while_training(kernels_of_eight):
 def test_latencies_that_can_not_be_had():
     with pytest.raises(InputError, match="can't be met"):
         tfprune.plan_factorization(residual(), Budget(latency="0.000001 ms"))
+
+
+class Steps:
+    """A network of one group whose latency goes up in steps of 16 channels, though it seems to go up evenly."""
+
+    def __init__(self, slope=1.0):
+        self.costs, self.slope, self.tried = CostModel(trace(residual())), slope, []
+        self.costs.whole = replace(self.costs.whole, latency=100.0)
+
+    def by_budget(self, budget):
+        self.tried.append(int(float(budget.latency.removesuffix("ms")) * self.slope))
+        return [self.tried[-1]]
+
+    def kept(self, counts):
+        return counts
+
+    def cost(self, counts):
+        return replace(self.costs.whole, latency=float(counts[0]))
+
+    def exact(self, counts):
+        return float(-(-counts[0] // 16) * 16)
+
+
+@pytest.mark.parametrize(("slope", "kept"), [(1.0, 48), (0.4, 48), (2.0, 48)])
+def test_what_takes_less_than_it_may_is_given_channels_back(slope, kept):
+    steps = Steps(slope)
+    counts, cost = within_latency(steps, Budget(latency=0.5), steps)
+    assert kept - 8 < counts[0] <= kept
+    assert cost.latency == 48.0
+    assert len(steps.tried) <= 8
+
+
+def test_what_is_near_enough_is_planned_once():
+    steps = Steps()
+    assert within_latency(steps, Budget(latency=0.81), steps)[1].latency <= 81
+    steps = Steps(0.999)
+    counts, _ = within_latency(steps, Budget(latency=0.64), steps)
+    assert (counts, len(steps.tried)) == ([63], 1)

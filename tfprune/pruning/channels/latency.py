@@ -21,6 +21,12 @@ TRIALS = 12
 CLOSER = 0.995
 """By how much more than needed a bound is drawn in, further each time: single operations are no smooth function."""
 
+NEAR = 0.98
+"""From this part of what a network may take on, nothing is given back to it."""
+
+GIVEN_BACK = 4
+"""So often channels are given back."""
+
 
 def find_timing(graph: Graph, budget: Any, *, progress: bool = False) -> NetworkLatency | None:
     """Return what a network takes with fewer channels; None if the budget has no bound of latency."""
@@ -53,7 +59,7 @@ def within_latency(
     """Return how many channels each group keeps within a budget, and what that costs.
 
     Latencies in between are interpolated; if the very operations that are left take longer, the bound is drawn in by as
-    much.
+    much. As they go up in steps, what takes much less than it may is given some channels back.
 
     Args:
         allocation: Chooses the channels.
@@ -66,16 +72,28 @@ def within_latency(
         counts = count(budget)
         return counts, allocation.cost(counts)
     bounds = budget.bounds(allocation.costs.whole)
-    wanted = bounds["latency"]
+    wanted = bound = bounds["latency"]
+    best: tuple[list[int], float] | None = None
+    within, beyond, more = 0.0, None, GIVEN_BACK
     for trial in range(TRIALS):
-        counts = count(Budget(**as_arguments(bounds)))
+        counts = count(Budget(**as_arguments({**bounds, "latency": bound})))
         real = timing.exact(allocation.kept(counts))
-        if real <= wanted:
+        if real > wanted:
+            beyond = bound
+        else:
+            within = bound
+            best = (counts, real) if best is None or real >= best[1] else best
+        if best is None:
+            bound *= wanted / real * CLOSER ** (trial + 1)
+        elif best[1] > NEAR * wanted or not more or (beyond is not None and within > NEAR * beyond):
             break
-        bounds["latency"] *= wanted / real * CLOSER ** (trial + 1)
-    else:
+        else:
+            more -= 1
+            bound = within * wanted / best[1] if beyond is None else (within + beyond) / 2
+    if best is None:
         raise InputError(
             f"No plan was found that takes {wanted:.4g} ms: after {TRIALS} tries it takes {real:.4g} ms. Give a "
             f"latency of {real:.4g} ms or more, or let go of round_to, min_channels or layers that are kept."
         )
+    counts, real = best
     return counts, replace(allocation.cost(counts), latency=real)
