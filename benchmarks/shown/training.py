@@ -125,3 +125,24 @@ def checkpoints(library: str) -> list[float]:
     """Return how many times as large a library's checkpoints are while it prunes, network by network."""
     found = [network["checkpoint"] for network in result("step_time")["results"][library].values()]
     return [files["pruned"]["file_bytes"] / files["plain"]["file_bytes"] for files in found]
+
+
+ALLOWED = 0.5
+"""Points that the headline may lose."""
+
+
+@figures
+def vgg16_headline() -> str:
+    rows = result("vgg16")["rows"]
+    before = one(rows, network="whole", stored="float32")
+    kept = [r for r in rows if r["stored"] == "float32" and r["accuracy"] >= before["accuracy"] - ALLOWED]
+    after = min(kept, key=lambda row: row["parameters"])
+    int8 = one(rows, network=after["network"], stored="int8")
+    removed = 1 - after["parameters"] / before["parameters"]
+    return (
+        f"And with training: a VGG-16 for CIFAR-10 (JPEG) that lost {removed:.1%} of its parameters, step by step, "
+        f"refitted and taught by the original after each, is {after['speed_up']:.1f}× as fast, "
+        f"{int8['speed_up']:.1f}× as int8: {before['accuracy']:.1f} % before, {after['accuracy']:.1f} and {int8['accuracy']:.1f} % after, "
+        f"{before['bytes'] / 1e6:.1f} MB before, {int8['bytes'] / 1e6:.2f} as int8 (`python benchmarks/vgg16.py "
+        "--data-dir …`; [the whole curve, and what it does not say](docs/benchmarks.md))."
+    )
