@@ -142,7 +142,7 @@ def vgg16_headline() -> str:
     return (
         f"And with training: a VGG-16 for CIFAR-10 (JPEG) that lost {removed:.1%} of its parameters, step by step, "
         f"refitted and taught by the original after each, is {after['speed_up']:.1f}× as fast, "
-        f"{int8['speed_up']:.1f}× as int8: {before['accuracy']:.1f} % before, {after['accuracy']:.1f} and {int8['accuracy']:.1f} % after, "
-        f"{before['bytes'] / 1e6:.1f} MB before, {int8['bytes'] / 1e6:.2f} as int8 (`python benchmarks/vgg16.py "
-        "--data-dir …`; [the whole curve, and what it does not say](docs/benchmarks.md))."
+        f"{int8['speed_up']:.1f}× as int8: {before['accuracy']:.1f} % before, {after['accuracy']:.1f} and "
+        f"{int8['accuracy']:.1f} % after, {before['bytes'] / 1e6:.1f} MB before, {int8['bytes'] / 1e6:.2f} as int8 "
+        "(`python benchmarks/vgg16.py --data-dir …`; [the whole curve, and what it does not say](docs/benchmarks.md))."
     )
