@@ -21,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 JUDGED = ("resnet20_cifar10", "resnet56_cifar10")
 TIMED = ("MobileNetV2", "ResNet50")
+QUICK = "small_cnn"
 BOUNDS = {
     "macs, 0.5": {"macs": 0.5},
     "float latency, 0.5": {"latency": 0.5},
@@ -38,9 +39,15 @@ class Task:
         import keras
         import numpy as np
 
+        import tfprune
+
         self.name = name
         self.tests: tuple[Any, Any] | None = None
         keras.utils.set_random_seed(0)
+        if name == QUICK:
+            self.model = tfprune.models.small_cnn()
+            self.images = np.random.default_rng(0).normal(size=(64, 28, 28, 1)).astype("float32")
+            return
         if name in TIMED:
             shape = (160, 160, 3)
             self.model = getattr(keras.applications, name)(weights=None, input_shape=shape, classes=10)
@@ -139,7 +146,7 @@ def main() -> None:
     path = destination(arguments, "int8_latency")
     content = resumed(path, arguments.quick)
     content.setdefault("environment", environment())
-    for name in ["MobileNetV2"] if arguments.quick else arguments.networks:
+    for name in [QUICK] if arguments.quick else arguments.networks:
         keras.backend.clear_session()
         task = Task(name, arguments.data_dir)
         for bound in ["int8 latency, 0.75"] if arguments.quick else BOUNDS:

@@ -15,7 +15,7 @@ SCRIPTS = (
     "import_time", "mask_update", "step_time", "block_sparse_dense", "fashion_mnist_vs_tfmot", "factorization",
     "programmable_training", "structured_dense", "criteria", "fashion_mnist_filters", "quantize_aware",
     "filter_latency", "edge", "lint_applications", "graph_scaling", "applications_oracle", "keras_hub_oracle",
-    "search", "partition", "image_count", "coverage", "file_sizes",
+    "search", "partition", "image_count", "coverage", "file_sizes", "int8_latency",
 )  # fmt: skip
 """Others need `--data-dir`, and run so by themselves."""
 
