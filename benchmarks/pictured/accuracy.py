@@ -234,3 +234,19 @@ def search() -> Picture:
         rows = {name: {"volume": volumes[name]} for name in sorted(volumes, key=lambda name: -volumes[name])}
         panels.append(Bars(TITLES[network], "volume enclosed after 100 plans", rows))
     return Picture("Fronts of error and latency, by strategy", tuple(panels))
+
+
+@picture
+def int8_latency() -> Picture:
+    found = [row for row in result("int8_latency")["results"] if "failed" not in row]
+    panels = []
+    for network in ("resnet20_cifar10", "resnet56_cifar10"):
+        rows = {
+            f"{row['method']}, {row['bound']}": {
+                "latency left, %": 100 * row["left"], "top-1, %": row["accuracy"],
+            }
+            for row in found
+            if row["network"] == network
+        }  # fmt: skip
+        panels.append(Bars(f"{TITLES[network]}, int8", "%", rows, digits=1))
+    return Picture("int8 files after cuts by different budgets, without labels or training", tuple(panels))

@@ -144,6 +144,7 @@ def vgg16_headline() -> str:
         f"refitted and taught by the original after each, is {after['speed_up']:.1f}× as fast, "
         f"{int8['speed_up']:.1f}× as int8: {before['accuracy']:.1f} % before, {after['accuracy']:.1f} and "
         f"{int8['accuracy']:.1f} % after, {before['bytes'] / 1e6:.1f} MB before, {int8['bytes'] / 1e6:.2f} as int8 "
-        "(`python benchmarks/vgg16.py --data-dir …`; [the whole curve](docs/benchmarks.md)). The original was trained for "
-        f"{result('vgg16')['trained']['epochs']} epochs only: what the smaller ones gain may be training that it lacked."
+        "(`python benchmarks/vgg16.py --data-dir …`; [the whole curve](docs/benchmarks.md)). The original was trained "
+        f"for {result('vgg16')['trained']['epochs']} epochs only: what the smaller ones gain may be training that it "
+        "lacked."
     )
