@@ -27,7 +27,7 @@ test-min: $(VENV)-min/.installed
 # on other versions of Python, each with the newest packages that it can have: make test-pythons PYTHONS="python3.12"
 PYTHONS ?= python3.10 python3.12 python3.13
 test-pythons:
-	@for python in $(PYTHONS); do \
+	@failed=; for python in $(PYTHONS); do \
 	  $(MAKE) --no-print-directory test-python PYTHON=$$python VENV=.venv-$$($$python -c "import sys; print(*sys.version_info[:2], sep='.')") \
 	  || failed="$$failed $$python"; done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 

@@ -145,3 +145,16 @@ def test_what_can_not_be_imported_is_told_in_one_line(name, said, folder):
     assert done.returncode == 2
     assert said in done.stderr.strip().splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_a_worker_joins_can_not_have_code_imported(tmp_path):
+    (tmp_path / "evil.py").write_text("open('PWNED', 'w').close()\n", encoding="utf-8")
+    network().save(tmp_path / "whole.keras")
+    np.savez(tmp_path / "data.npz", samples_0=np.zeros((4, 8, 8, 3), "float32"))
+    own = {"objects": [["evil", "x"]], "path": [str(tmp_path)]}
+    settings = {"latency": None, "seed": 0, "epochs": 0, "timed": False, "own": own}
+    (tmp_path / "job.json").write_text(json.dumps(settings), encoding="utf-8")
+    code = "from pathlib import Path\nfrom tfprune.search.job import read_job\nread_job(Path('.'))"
+    done = python_code(code, cwd=tmp_path)
+    assert "doesn't know its class 'Scaled'" in done.stderr
+    assert not (tmp_path / "PWNED").exists()

@@ -47,8 +47,6 @@ def load_keras(path: Path, *, compile_model: bool = False, own: Mapping[str, Any
     """
     import keras
 
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"{path} can't be loaded: it is no .keras file, or has been cut off; save or copy it again.")
     check_description(path)
     try:
         return keras.saving.load_model(path, custom_objects=own, compile=compile_model, safe_mode=True)
@@ -64,11 +62,15 @@ def check_description(path: Path) -> None:
     Raises:
         InputError: If it is, or if it can't be told.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            sizes = [info.file_size for info in archive.infolist() if info.filename.endswith(".json")]
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise InputError(f"{path} can't be loaded: {reason(error)}") from error
+    with open(path, "rb") as file:  # one that can't be read is no fault of the file
+        try:
+            entries = zipfile.ZipFile(file).infolist()
+        except Exception as error:  # whatever a damaged archive makes of it
+            raise InputError(
+                f"{path} can't be loaded: it is no .keras file, or has been cut off ({reason(error)}); save or copy it "
+                "again."
+            ) from error
+    sizes = [entry.file_size for entry in entries if entry.filename.endswith(".json")]
     if max(sizes, default=0) > LARGEST_CONFIG:
         raise InputError(
             f"{path} can't be loaded: what describes its layers has {readable(max(sizes))} when it is unpacked, more "
@@ -146,7 +148,10 @@ def texts_in(config: Any) -> Iterator[str]:
 
 
 def import_own_code(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Import what `own_code` has told of in another process; return classes and functions by name."""
+    """Import what `own_code` has told of in another process; return classes and functions by name.
+
+    It runs code: take the description from the process that started this one, never from a file.
+    """
     sys.path[:0] = [folder for folder in described["path"] if folder not in sys.path]
     found: dict[str, Any] = {}
     for module, name in described["objects"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from keras import tree
 from tfprune.errors import InputError
 from tfprune.files import atomic_path, write_atomically
 from tfprune.graph import trace
-from tfprune.loading import import_own_code, load_keras, own_code
+from tfprune.loading import load_keras
 from tfprune.refit import Unlabelled
 from tfprune.search.making import Maker
 from tfprune.search.rungs import Evaluator
@@ -26,18 +27,12 @@ def write_job(folder: Path, evaluator: Evaluator) -> None:
     """Write what a worker needs, the settings last.
 
     Raises:
-        InputError: If data to judge or train on are not arrays, or the network has a class that no other process can
-            import.
+        InputError: If data to judge or train on are not arrays.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / QUEUE).unlink(missing_ok=True)
     arrays: dict[str, Any] = {f"samples_{n}": array for n, array in enumerate(evaluator.maker.given.samples)}
-    settings = {
-        **evaluator.settings,
-        "latency": evaluator.maker.whole_latency,
-        "seed": evaluator.maker.seed,
-        "own": own_code(evaluator.model),
-    }
+    settings = {**evaluator.settings, "latency": evaluator.maker.whole_latency, "seed": evaluator.maker.seed}
     for name, data in (("val", evaluator.val), ("train", evaluator.train)):
         if data is None:
             continue
@@ -54,8 +49,12 @@ def write_job(folder: Path, evaluator: Evaluator) -> None:
     write_atomically(folder / SETTINGS, json.dumps(settings) + "\n")
 
 
-def read_job(folder: Path) -> Evaluator:
+def read_job(folder: Path, own: Mapping[str, Any] | None = None) -> Evaluator:
     """Return what looks at plans.
+
+    Args:
+        folder: The folder.
+        own: Classes and functions of the network's own by name; others have to be registered with Keras.
 
     Raises:
         InputError: If the folder has no job.
@@ -64,7 +63,7 @@ def read_job(folder: Path) -> Evaluator:
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         with np.load(folder / DATA, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        model = load_keras(folder / MODEL, compile_model=True, own=import_own_code(settings["own"]))
+        model = load_keras(folder / MODEL, compile_model=True, own=own)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder} has no search that workers could join ({error}).") from error
 

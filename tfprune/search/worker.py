@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from tfprune.loading import import_own_code
 from tfprune.search.job import QUEUE, read_job
 from tfprune.search.plan import Plan
 from tfprune.search.pool import evaluated
@@ -26,7 +30,7 @@ ORPHANED = 120.0
 """After so many seconds without one from the search, a worker that joined it ends."""
 
 
-def work(folder: Path, models: Path, *, parent: int | None = None) -> int:
+def work(folder: Path, models: Path, *, parent: int | None = None, own: Mapping[str, Any] | None = None) -> int:
     """Look at plans until there are no more; return how many.
 
     Args:
@@ -34,8 +38,9 @@ def work(folder: Path, models: Path, *, parent: int | None = None) -> int:
         models: The folder for networks.
         parent: The process that has started this one, with which it ends; None ends when the search gives no sign of
             life any more.
+        own: Classes and functions of the network's own by name.
     """
-    evaluator = read_job(folder)
+    evaluator = read_job(folder, own)
     queue = Queue(folder / QUEUE)
     name = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     done = 0
@@ -91,8 +96,8 @@ class Pulse:
 
 def main() -> None:
     """Work for the search in a folder."""
-    folder, models, parent = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    work(folder, models, parent=parent)
+    folder, models, parent, own = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), json.loads(sys.argv[4])
+    work(folder, models, parent=parent, own=import_own_code(own))
 
 
 if __name__ == "__main__":

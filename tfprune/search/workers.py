@@ -16,6 +16,7 @@ from typing import Any
 
 import tfprune
 from tfprune.errors import TfpruneError
+from tfprune.loading import own_code
 from tfprune.search.job import QUEUE, write_job
 from tfprune.search.journal import Trial
 from tfprune.search.plans import Plans
@@ -48,11 +49,13 @@ class Workers(Pool):
         count: How many processes are started here.
 
     Raises:
-        InputError: If Optuna is not installed, or the data are not arrays.
+        InputError: If Optuna is not installed, the data are not arrays, or the network has a class that no other
+            process can import.
     """
 
     def __init__(self, evaluator: Evaluator, plans: Plans, models: Path, *, count: int) -> None:
         required()
+        self._own_code = json.dumps(own_code(evaluator.model))
         self._plans, self._models, self._count = plans, models, count
         self._folder = models.parent / "job"
         write_job(self._folder, evaluator)
@@ -158,6 +161,7 @@ class Workers(Pool):
             str(self._folder),
             str(self._models),
             str(os.getpid()),
+            self._own_code,
         ]
         self._processes.append(
             subprocess.Popen(
