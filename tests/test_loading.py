@@ -136,11 +136,13 @@ def test_workers_of_a_search_import_it_too(folder):
         ("missing_module", "missing_module can't be imported (ModuleNotFoundError"),
         ("wrong.py", "wrong.py can't be imported (ZeroDivisionError"),
         ("leaves.py", "leaves.py can't be imported (SystemExit"),
+        ("random.py", "random.py is called as a module that Python has already; rename it."),
     ],
 )
 def test_what_can_not_be_imported_is_told_in_one_line(name, said, folder):
     (folder / "wrong.py").write_text("1 / 0\n", encoding="utf-8")
     (folder / "leaves.py").write_text("import sys\nsys.exit(0)\n", encoding="utf-8")
+    (folder / "random.py").write_text("", encoding="utf-8")
     done = tfprune_command(folder, "--import", name, "summary", "model.keras")
     assert done.returncode == 2
     assert said in done.stderr.strip().splitlines()[-1]

@@ -86,16 +86,17 @@ def import_code(name: str) -> None:
     Raises:
         InputError: If there is none, or it can't be imported.
     """
-    path = Path(name)
-    if path.suffix == ".py":
-        existing_file(path)
-    folder = path.resolve().parent if path.suffix == ".py" else Path.cwd()
-    sys.path.insert(0, str(folder))
+    file = Path(name) if name.endswith(".py") else None
+    if file:
+        existing_file(file)
+    sys.path.insert(0, str(file.resolve().parent if file else Path.cwd()))
     try:
-        import_module(path.stem if path.suffix == ".py" else name)
+        module = import_module(file.stem if file else name)
     except (Exception, SystemExit) as error:  # whatever somebody's code does
         said = one_line(f"{type(error).__name__}: {error}")
         raise InputError(f"{one_line(name)} can't be imported ({said}); give a .py file or a module.") from error
+    if file and Path(getattr(module, "__file__", None) or "").resolve() != file.resolve():
+        raise InputError(f"{one_line(name)} is called as a module that Python has already; rename it.")
 
 
 def print_json(result: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from tfprune.distillation.fingerprint import compiled_as, fingerprint
 from tfprune.distillation.teacher import snapshot
 from tfprune.errors import InputError
 from tfprune.files import atomic_path, remove_temporaries, write_atomically
-from tfprune.loading import reason
+from tfprune.loading import load_keras
 from tfprune.recipe.card import card_of, rows_of
 from tfprune.recipe.epochs import EpochLog
 from tfprune.recipe.named import find_recipe
@@ -304,13 +304,10 @@ def load(folder: Path, entry: Mapping[str, Any]) -> keras.Model:
     Raises:
         InputError: If its file is damaged.
     """
-    path = folder / entry["file"]
     try:
-        return keras.models.load_model(path, safe_mode=True)
-    except Exception as error:  # whatever a damaged file makes Keras raise
-        raise InputError(
-            f"{path} can't be loaded ({reason(error)}); if it is damaged, delete it, and the same call makes it again."
-        ) from error
+        return load_keras(folder / entry["file"], compile_model=True)
+    except InputError as error:
+        raise InputError(f"{str(error).rstrip('.')}. Delete that file, and the same call makes it again.") from error
 
 
 def last_above(folder: Path, state: Mapping[str, Any]) -> keras.Model | None:

@@ -16,6 +16,7 @@ from keras import tree
 from tfprune.distillation.fingerprint import compiled_as, fingerprint
 from tfprune.errors import InputError
 from tfprune.files import atomic_path, remove_temporaries, write_atomically
+from tfprune.loading import load_keras
 from tfprune.refit import Unlabelled
 from tfprune.report.folders import write_report
 from tfprune.report.searched import of_search
@@ -34,8 +35,8 @@ def saved_model(models: Path, trial: Trial) -> keras.Model | None:
     """Return the network that a trial has made, if it is there."""
     path = models / file_of(trial.rung, trial.point)
     try:
-        return keras.models.load_model(path, safe_mode=True) if path.exists() else None
-    except Exception:  # a damaged file; the network is made anew
+        return load_keras(path, compile_model=True) if path.exists() else None
+    except (InputError, OSError):  # a damaged file; the network is made anew
         return None
 
 
