@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import tfprune
-from tfprune.errors import InputError
+from tfprune.errors import ExportError, InputError
 from tfprune.export import requantize, to_tflite
 from tfprune.linting import read_network
 
@@ -87,4 +87,11 @@ def test_activations_by_ranges_seen_on_data(activations, dtype, folder, images, 
 def test_bad_input_is_refused(name, options, message, folder, tmp_path):
     with pytest.raises(InputError, match=message):
         requantize(folder / f"{name}.tflite", tmp_path / "m.tflite", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_samples_are_drawn_that_fill_memory(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("tfprune.export.fewer_bits.LARGEST", 1000)
+    with pytest.raises(ExportError, match=r"eight samples of \{'image': \(8, 12, 12, 3\)\} .*Give representative_data"):
+        requantize(folder / "float.tflite", tmp_path / "m.tflite")
     assert not list(tmp_path.iterdir())

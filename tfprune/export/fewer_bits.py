@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import re
 import tempfile
 from collections.abc import Mapping
@@ -12,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from tfprune.errors import BenchmarkError, ExportError, InputError, nearest
+from tfprune.errors import BenchmarkError, ExportError, InputError, nearest, one_line
 from tfprune.export.parity import agreement
 from tfprune.export.process import run_module
 from tfprune.export.result import ExportResult, Parity
 from tfprune.export.stored import read_stored
 from tfprune.files import PathLike, atomic_path, check_destination
+from tfprune.sizes import readable
+from tfprune.version import versions_of
 
 __all__ = ["requantize"]
 
@@ -25,6 +28,8 @@ BITS = (4, 8)
 ACTIVATIONS = ("dynamic", "float", "int8", "int16")
 SECONDS = 1800.0
 SAMPLES = 64
+LARGEST = 1 << 30
+"""Bytes that samples may take which are drawn to compare two files."""
 
 
 def requantize(
@@ -151,6 +156,23 @@ def samples(content: bytes, data: Any) -> dict[str, Any]:
     return found
 
 
+def drawn(content: bytes, seed: int) -> dict[str, Any]:
+    """Return random samples by the names of the inputs.
+
+    Raises:
+        ExportError: If a few of them would fill memory; a damaged file can say that it takes anything.
+    """
+    inputs, draw = read_stored(content).inputs, np.random.default_rng(seed)
+    shapes = {info.name: (8, *(axis or 1 for axis in info.shape[1:])) for info in inputs}
+    wanted = sum(8 * math.prod(shape) for shape in shapes.values())
+    if wanted > LARGEST:
+        raise ExportError(
+            f"The files can't be compared: eight samples of {one_line(str(dict(shapes)))} would take "
+            f"{readable(wanted)}. Give representative_data."
+        )
+    return {info.name: draw.random(shapes[info.name]).astype(info.dtype) for info in inputs}
+
+
 def quantized(file: Path, settings: Mapping[str, Any], data: Mapping[str, Any], scratch: Path) -> bytes:
     """Return the quantised file, made in a process of its own.
 
@@ -175,11 +197,7 @@ def compare(file: Path, made: Path, content: bytes, data: Any, seed: int) -> Par
     """
     from tfprune import benchmark
 
-    inputs = read_stored(content).inputs
-    draw = np.random.default_rng(seed)
-    given = samples(content, data) or {
-        info.name: draw.random((8, *(axis or 1 for axis in info.shape[1:]))).astype(info.dtype) for info in inputs
-    }
+    given = samples(content, data) or drawn(content, seed)
     try:
         expected, actual = (benchmark.predict(each, given, threads=1) for each in (file, made))
     except BenchmarkError as error:
@@ -192,9 +210,7 @@ def summary(path: Path, content: bytes, stored: Any, how: str, found: Parity) ->
     """Return the result."""
     import gzip
     import hashlib
-    import importlib.metadata
 
-    names = ("ai-edge-quantizer", "ai-edge-litert", "numpy")
     return ExportResult(
         path=path,
         bytes=len(content),
@@ -206,6 +222,6 @@ def summary(path: Path, content: bytes, stored: Any, how: str, found: Parity) ->
         sparsity=stored.sparsity,
         parity=found,
         sha256=hashlib.sha256(content).hexdigest(),
-        versions={name: importlib.metadata.version(name) for name in names},
+        versions=versions_of("ai-edge-quantizer", "ai-edge-litert", "numpy"),
         notes=("Compared with the float file, not with Keras.",),
     )
