@@ -2,12 +2,15 @@
 
 import json
 import pkgutil
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import pytest
 
 import tfprune
+from tfprune.version import versions_of
 
 PUBLIC = {
     "BackupAndRestore",
@@ -143,3 +146,9 @@ def test_strategies_are_registered_and_documented():
             assert len(one.__doc__ or "") > 40, one
             found += 1
     assert found >= 19
+
+
+def test_versions_are_of_what_is_installed_or_imported(monkeypatch):
+    """As TensorFlow is, whichever distribution it comes from."""
+    monkeypatch.setitem(sys.modules, "other_name", SimpleNamespace(__version__="1.2"))
+    assert versions_of("keras", "other-name", "not-there") == {"keras": keras.__version__, "other-name": "1.2"}

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
-import importlib.metadata
 import platform
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +26,7 @@ from tfprune.files import PathLike, atomic_path
 from tfprune.inputs.samples import Arrays, first_batch, gather, random_samples
 from tfprune.inputs.signature import Signature, signature_of
 from tfprune.targets import Target, find_target
-from tfprune.version import __version__
+from tfprune.version import __version__, versions_of
 
 __all__ = ["to_tflite"]
 
@@ -225,20 +222,10 @@ def _result(
         sparsity=stored.sparsity,
         parity=agreement,
         sha256=hashlib.sha256(content).hexdigest(),
-        versions=_versions(),
+        versions={
+            "tfprune": __version__,
+            "python": platform.python_version(),
+            **versions_of("keras", "numpy", "tensorflow", "ai-edge-litert"),
+        },
         notes=tuple(notes),
     )
-
-
-def _versions() -> dict[str, str]:
-    import keras
-    import numpy
-
-    versions = {"tfprune": __version__, "keras": keras.__version__}
-    versions |= {"numpy": numpy.__version__, "python": platform.python_version()}
-    for package in ("tensorflow", "ai-edge-litert"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
-    if "tensorflow" in sys.modules:  # it may be of another distribution, such as tensorflow-cpu
-        versions["tensorflow"] = sys.modules["tensorflow"].__version__
-    return versions

@@ -18,6 +18,7 @@ from tfprune.export.process import run_module
 from tfprune.files import PathLike
 from tfprune.micro.footprint import Footprint
 from tfprune.micro.requirements import check_runs_on_micro
+from tfprune.version import versions_of
 
 __all__ = ["measure", "require_runtime"]
 
@@ -92,12 +93,5 @@ def _run(found: Inspected, folder: Path, data: dict[str, Any] | None, timeout: f
         inputs=stored.inputs, outputs=stored.outputs, samples=answer["samples"],
         source="random" if data is None else "given", max_difference=answer["difference"],
         max_steps=answer["steps"], peak=found.peak,
-        versions={"tflite-micro": answer["version"], **_litert()},
+        versions={"tflite-micro": answer["version"], **versions_of("ai-edge-litert")},
     )  # fmt: skip
-
-
-def _litert() -> dict[str, str]:
-    try:
-        return {"ai-edge-litert": importlib.metadata.version("ai-edge-litert")}
-    except importlib.metadata.PackageNotFoundError:
-        return {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -24,7 +23,7 @@ from tfprune.loading import load_keras
 from tfprune.partition.manifest import FORMAT, MANIFEST, OLD, check_folder, read_manifest
 from tfprune.partition.plan import PartitionPlan
 from tfprune.partition.stages import Sent, Stage, Stages, sample_inputs
-from tfprune.version import __version__
+from tfprune.version import __version__, versions_of
 
 __all__ = ["load_stages", "new_folder", "save_stages"]
 
@@ -161,8 +160,4 @@ def new_folder(folder: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
 
 def versions() -> dict[str, str]:
     """Return the versions of what makes the files."""
-    found = {"tfprune": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
+    return {"tfprune": __version__, "python": platform.python_version(), **versions_of(*PACKAGES)}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import distributions
 from typing import Any
 
 from tfprune.recipe.recipe import Recipe
-from tfprune.version import __version__
+from tfprune.version import __version__, versions_of
 
 __all__ = ["card_of", "rows_of"]
 
@@ -62,6 +61,6 @@ def card_of(recipe: Recipe, state: Mapping[str, Any], metric: str) -> str:
 
 def made_with() -> str:
     """Return what was used, with versions."""
-    found = {entry.metadata["Name"].lower(): entry.version for entry in distributions() if entry.metadata["Name"]}
-    used = [f"{name} {found[name]}" for name in ("tensorflow", "keras", "ai-edge-litert") if name in found]
+    found = versions_of("tensorflow", "keras", "ai-edge-litert")
+    used = [f"{name} {version}" for name, version in found.items()]
     return ", ".join([f"tfprune {__version__}", f"Python {platform.python_version()}", *used])

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 
 from tfprune.benchmark.host import cpu_model
-from tfprune.version import __version__
+from tfprune.version import __version__, versions_of
 
 __all__ = ["environment"]
 
@@ -15,14 +14,5 @@ PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
 def environment() -> dict[str, str]:
     """Return versions of what takes part, the system and the CPU, by name."""
-    found = {"tfprune": __version__, "Python": platform.python_version()}
-    found |= {name: told for name in PACKAGES if (told := version_of(name))}
+    found = {"tfprune": __version__, "Python": platform.python_version(), **versions_of(*PACKAGES)}
     return {**found, "system": f"{platform.system()} {platform.machine()}", "CPU": cpu_model()}
-
-
-def version_of(package: str) -> str:
-    """Return the version of a package; nothing if it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
