@@ -21,6 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from attacks.ready import fork_for_children, is_ready
+
 __all__ = ["LONGEST", "children_of", "run"]
 
 LONGEST = 180.0
@@ -86,12 +88,12 @@ def run(
 
 
 def children_of(process: int) -> list[int]:
-    """Return the processes that a process has started and that live."""
+    """Return the processes that a process has started, and that live and work."""
     found = []
     for path in Path(f"/proc/{process}/task").glob("*/children"):
         with contextlib.suppress(OSError):
             found += [int(word) for word in path.read_text(encoding="ascii").split()]
-    return sorted(found)
+    return sorted(child for child in found if not is_ready(child))
 
 
 def perform(
@@ -111,6 +113,7 @@ def perform(
         os.dup2(quiet, number)
     from tfprune.errors import TfpruneError
 
+    fork_for_children()
     watch = Watch(change, no_room)
     if change is not None or no_room is not None or counted:
         watch.begin()

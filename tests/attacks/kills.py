@@ -1,11 +1,12 @@
 """Work that is killed at any moment: what it leaves is whole or absent, and the same call ends as if nothing had been.
 
-A process with TensorFlow loaded forks for each run, so that a run takes seconds. Each is killed (SIGKILL) at a moment
+A process with tfprune loaded forks for each run, so that a run takes seconds. Each is killed (SIGKILL) at a moment
 drawn by chance, or just before its n-th change of the file system; or that change fails, as on a full disk; or files
 can't grow beyond some size; then its files are looked at, and the same work is begun again in the same folder, until it
 ends. Of a search with workers, a worker is killed, too, which the search has to make up for by itself.
 
     python tests/attacks/kills.py --count 200 --log counts.json       # each kind of work, killed 200 times
+    python tests/attacks/kills.py --jobs fit --log counts.json        # one anew; the log keeps the others
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,9 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
 from attacks.faults import run  # noqa: E402
+
+AGAIN = 0.6
+"""How likely work that was killed is killed once more, while it makes up for that."""
 
 TIMES = ("seconds", "date", "at", "began", "elapsed")
 """What differs from run to run in what is told of it."""
@@ -311,7 +316,7 @@ class Attack:
             folder, moment = self.fresh(), self.draw.uniform(0.0, self.seconds)
             how = run(self.work, folder, until=moment)[0]
             self.counts["killed" if how == "killed" else "ended before"] += 1
-            while how == "killed" and self.draw.random() < 0.3:  # killed again, while it makes up for it
+            while how == "killed" and self.draw.random() < AGAIN:  # killed again, while it makes up for it
                 how = run(self.work, folder, until=self.draw.uniform(0.0, self.seconds))[0]
                 self.counts["killed"] += how == "killed"
             self.again(folder, {"seconds": moment})
@@ -387,16 +392,25 @@ def main() -> None:
     arguments = parser.parse_args()
     import keras  # noqa: F401  (loaded once, and there in each fork)
     import tensorflow  # noqa: F401
+    from quick_fit import hurry
 
-    found = []
+    from tfprune.cli.app import COMMANDS
+
+    for name in COMMANDS:
+        import_module(f"tfprune.cli.{name}")
+    hurry()
+    log = arguments.log
+    known = json.loads(log.read_text(encoding="utf-8")) if log and log.exists() else []
+    found = {one["work"]: one for one in known}
     for name in arguments.jobs:
-        found.append(
-            attack(name, arguments.count, arguments.changes, arguments.seed, lambda case: print(case, flush=True))
+        found[name] = attack(
+            name, arguments.count, arguments.changes, arguments.seed, lambda case: print(case, flush=True)
         )
-        print({key: value for key, value in found[-1].items() if key != "wrong"}, flush=True)
-        if arguments.log:
-            arguments.log.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    raise SystemExit(1 if any(one["wrong"] for one in found) else 0)
+        print({key: value for key, value in found[name].items() if key != "wrong"}, flush=True)
+        if log:
+            text = json.dumps([found[name] for name in JOBS if name in found], indent=1)
+            log.write_text(f"{text}\n", encoding="utf-8")
+    raise SystemExit(1 if any(found[name]["wrong"] for name in arguments.jobs) else 0)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 Each file goes through the linter, the check of exports, a benchmark, a report of the folder that it lies in, and a
 pipeline of stages of which it is one; and through one of the other doors, which take turns. What goes in must come
 out as a result or as a `TfpruneError` of one printable line, within a time limit, and whoever called must live on. A
-process does all this for one file after the other and tells how each ended; this one watches it.
+process does all this for one file after the other and tells how each ended; this one watches it. What that process
+starts is forked from one that has the interpreter already (`ready.py`).
 
     python tests/attacks/tflite_files.py --count 2000 --jobs 2 --log counts.json    # 2,000 of each kind
 """
@@ -114,6 +115,11 @@ def victim(folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import ai_edge_litert.interpreter  # noqa: F401  (what most of the processes need that are started for a file)
+    import tflite_micro  # noqa: F401
+    from attacks.ready import fork_for_children
+
+    fork_for_children()
     told = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 
