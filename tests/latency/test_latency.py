@@ -153,6 +153,8 @@ def test_int8_latencies_have_a_table_of_their_own(tmp_path):
     assert tables[0].path != tables[1].path
     assert 0 < tables[1][large] < tables[0][large]
     assert LatencyTable(folder=tmp_path, quantize="int8")[large] == tables[1][large]
+    with pytest.raises(InputError, match=r"quantize is 'float16'; give None \(float32\) or 'int8'"):
+        LatencyTable(folder=tmp_path, quantize="float16")
 
 
 def test_the_table_is_measured_once_and_kept_on_disk(monkeypatch, tmp_path):

@@ -15,7 +15,7 @@ from tfprune.numbers import is_integer, is_real
 from tfprune.registry import Configurable
 from tfprune.sizes import bytes_of
 
-__all__ = ["DEVICE", "LIMITS", "Budget", "as_arguments", "network_only", "parse_budget"]
+__all__ = ["DEVICE", "LIMITS", "STORED", "Budget", "as_arguments", "network_only", "parse_budget"]
 
 LIMITS = {"params": "parameters", "macs": "macs", "bytes": "bytes", "latency": "latency"}
 """The names of bounds, and of what they bound in a `Cost`."""

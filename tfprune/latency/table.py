@@ -18,6 +18,7 @@ import numpy as np
 from tfprune.benchmark import host
 from tfprune.benchmark.child import Child
 from tfprune.console import track
+from tfprune.cost.budget import STORED
 from tfprune.cost.operation import Operation
 from tfprune.errors import BenchmarkError, InputError
 from tfprune.files import atomic_path
@@ -56,7 +57,7 @@ class LatencyTable:
         quantize: None for float32 operations, or `"int8"`.
 
     Raises:
-        InputError: If the number of threads is none.
+        InputError: If the number of threads is none, or `quantize` is another way to store.
 
     Example:
         >>> from tfprune.cost.operation import Operation
@@ -72,6 +73,8 @@ class LatencyTable:
     ) -> None:
         if not is_integer(threads) or threads < 1:
             raise InputError(f"threads is {threads!r}; give an int from 1.")
+        if quantize not in STORED:
+            raise InputError(f"quantize is {quantize!r}; give None (float32) or 'int8'.")
         self.threads, self.quantize = threads, quantize
         self.folder = Path(folder) if folder is not None else cache_folder()
         self._times: dict[str, float] | None = None
