@@ -4,7 +4,7 @@ Each file goes through the linter, the check of exports, a benchmark, a report o
 pipeline of stages of which it is one; and through one of the other doors, which take turns. What goes in must come
 out as a result or as a `TfpruneError` of one printable line, within a time limit, and whoever called must live on. A
 process does all this for one file after the other and tells how each ended; this one watches it. What that process
-starts is forked from one that has the interpreter already (`ready.py`).
+starts is forked from one that has the interpreter already (`ready.py`). A run that was stopped goes on with its log.
 
     python tests/attacks/tflite_files.py --count 2000 --jobs 2 --log counts.json    # 2,000 of each kind
 """
@@ -36,6 +36,8 @@ LIMIT = 30.0
 """Seconds in which a door must have answered; processes of its own have 3 of these each."""
 BRIEF = {"runs": 1, "min_seconds": 0.0, "warmup": 0, "warmup_seconds": 0.0, "timeout": 3.0}
 MEMORY = 12 << 30
+PART = 100
+"""Files of each kind after which the counts are written."""
 
 
 def doors() -> dict[str, Any]:
@@ -117,7 +119,7 @@ def victim(folder: Path) -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import ai_edge_litert.interpreter  # noqa: F401  (what most of the processes need that are started for a file)
     import tflite_micro  # noqa: F401
-    from attacks.ready import fork_for_children
+    from ready import fork_for_children
 
     fork_for_children()
     told = os.fdopen(os.dup(1), "w", buffering=1)
@@ -225,7 +227,13 @@ def other_doors() -> list[str]:
 
 
 def attack(
-    count: int, jobs: int = 1, first: int = 0, doors: list[str] | None = None, tell: Any = None
+    count: int,
+    jobs: int = 1,
+    first: int = 0,
+    doors: list[str] | None = None,
+    tell: Any = None,
+    known: dict[str, Any] | None = None,
+    save: Any = None,
 ) -> dict[str, Any]:
     """Take so many files of each kind through the doors; return the counts, and what went wrong.
 
@@ -235,50 +243,64 @@ def attack(
         first: The number of the first.
         doors: Take all files through these.
         tell: Called with what went wrong.
+        known: The counts of a run that was stopped, which this one goes on with.
+        save: Called with the counts, after every so many files.
     """
     from attacks.damaged import WAYS
 
     import tfprune
 
-    ends: Counter[str] = Counter()
-    wrong: list[dict[str, Any]] = []
-    begin = time.monotonic()
+    known = known or {"files": dict.fromkeys(WAYS, 0), "ends": {}, "wrong": [], "seconds": 0}
+    ends, wrong = Counter(known["ends"]), list(known["wrong"])
+    done = min(known["files"].values())
+    begin = time.monotonic() - known["seconds"]
+
+    def counts() -> dict[str, Any]:
+        return {
+            "files": dict.fromkeys(WAYS, done), "ends": dict(sorted(ends.items())), "wrong": wrong,
+            "seconds": round(time.monotonic() - begin), "tfprune": tfprune.__version__,
+        }  # fmt: skip
+
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
         (place / "originals").mkdir()
         originals(place / "originals")
         staged(place / "stages")
         compressed(place / "compressed")
+        watched = [Watched(place, place / f"victim_{number}") for number in range(jobs)]
         todo: queue.Queue[dict[str, Any]] = queue.Queue()
-        for seed in range(first, first + count):
-            for way in WAYS:
-                todo.put({"way": way, "seed": seed, "doors": doors})
-        wholes = [{"way": "whole", "seed": 0, "doors": doors or [*ALWAYS, *other_doors()]}]
-        wholes += [{"way": "whole", "seed": seed, "doors": doors or ALWAYS} for seed in range(1, 5)]
+        if not done:
+            todo.put({"way": "whole", "seed": 0, "doors": doors or [*ALWAYS, *other_doors()]})
+            for seed in range(1, 5):
+                todo.put({"way": "whole", "seed": seed, "doors": doors or ALWAYS})
 
-        def work(number: int) -> None:
-            watched = Watched(place, place / f"victim_{number}")
-            try:
+        def work(victim: Watched) -> None:
+            with contextlib.suppress(queue.Empty):
                 while True:
-                    case = wholes.pop(0) if wholes else todo.get_nowait()
-                    for door, end in watched(case).items():
+                    case = todo.get_nowait()
+                    for door, end in victim(case).items():
                         kind = end if end in ("taken", "refused")[: 1 if case["way"] == "whole" else 2] else "wrong"
                         ends[f"{case['way']}, {door}, {kind}"] += 1
                         if kind == "wrong":
                             wrong.append({**case, "door": door, "end": end})
                             if tell is not None:
                                 tell(wrong[-1])
-            except queue.Empty:
-                pass
-            finally:
-                watched.stop()
 
-        with ThreadPoolExecutor(jobs) as pool:
-            list(pool.map(work, range(jobs)))
-    return {
-        "files": dict.fromkeys(WAYS, count), "ends": dict(sorted(ends.items())), "wrong": wrong,
-        "seconds": round(time.monotonic() - begin), "tfprune": tfprune.__version__,
-    }  # fmt: skip
+        try:
+            while done < count:
+                part = min(PART, count - done)
+                for seed in range(first + done, first + done + part):
+                    for way in WAYS:
+                        todo.put({"way": way, "seed": seed, "doors": doors})
+                with ThreadPoolExecutor(jobs) as pool:
+                    list(pool.map(work, watched))
+                done += part
+                if save is not None:
+                    save(counts())
+        finally:
+            for victim in watched:
+                victim.stop()
+    return counts()
 
 
 def compressed(folder: Path) -> None:
@@ -320,13 +342,21 @@ def main() -> None:
     if arguments.victim:
         victim(arguments.victim)
         return
+    log = arguments.log
+
+    def save(found: dict[str, Any]) -> None:
+        print(f"{found['files']}, {len(found['wrong'])} wrong, {found['seconds']} s", flush=True)
+        if log:
+            log.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+    known = json.loads(log.read_text(encoding="utf-8")) if log and log.exists() else None
+    if known and arguments.count <= min(known["files"].values()):
+        known = None  # it was finished; this is another run
     found = attack(
-        arguments.count, arguments.jobs, arguments.first, arguments.doors, lambda case: print(case, flush=True)
-    )
-    text = json.dumps(found, indent=1)
-    print(text)
-    if arguments.log:
-        arguments.log.write_text(text + "\n", encoding="utf-8")
+        arguments.count, arguments.jobs, arguments.first, arguments.doors,
+        lambda case: print(case, flush=True), known, save,
+    )  # fmt: skip
+    print(json.dumps(found, indent=1))
     raise SystemExit(1 if found["wrong"] else 0)
 
 
