@@ -131,6 +131,10 @@ def main() -> None:
         leave(str(error), FAILED)
     except KeyboardInterrupt:
         leave("interrupted", INTERRUPTED)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED and not isinstance(ended.__context__, KeyboardInterrupt):
+            leave("interrupted", INTERRUPTED)  # before any command began, which Typer keeps to itself
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(FAILED) from None
