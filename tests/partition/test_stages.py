@@ -178,7 +178,7 @@ def test_a_model_that_nobody_can_look_into_is_one_stage_or_refused():
 
 
 def test_operations_are_timed_and_scaled_to_the_whole(kernels_of_eight, monkeypatch):
-    monkeypatch.setattr("tfprune.latency.network.measured_latency", lambda models, threads: [10.0])
+    monkeypatch.setattr("tfprune.latency.network.measured_latency", lambda models, threads, quantize: [10.0])
     model = MODELS["residual"]()
     times = profile(trace(model))
     assert times.total == pytest.approx(10.0)
