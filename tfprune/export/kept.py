@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import tfprune
+from tfprune.child_environment import child_environment
 from tfprune.errors import ExportError
 
 __all__ = ["run_converter", "serve"]
@@ -29,6 +29,7 @@ TIME_LIMIT = 3600.0
 """Seconds after which a conversion is stopped; one of a network with 300 million parameters takes some minutes."""
 
 LOG = "said.txt"
+NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
 
 TOO_LONG = (
     "TensorFlow's converter was stopped after {:g} s, the time limit. Give fewer samples to calibrate with, or a "
@@ -53,8 +54,8 @@ def run_converter(folder: Path) -> tuple[int, str]:
             return code, said.read_text(encoding="utf-8", errors="replace") if said.exists() else ""
     try:
         done = subprocess.run(
-            _command(str(folder)), env=_environment(), capture_output=True, stdin=subprocess.DEVNULL, check=False,
-            timeout=TIME_LIMIT,
+            _command(str(folder)), env=child_environment(**NO_GPU), capture_output=True, stdin=subprocess.DEVNULL,
+            check=False, timeout=TIME_LIMIT,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise ExportError(TOO_LONG.format(TIME_LIMIT)) from None
@@ -132,7 +133,7 @@ class _Kept:
         process.wait()
 
     def _running(self) -> subprocess.Popen[bytes]:
-        environment = _environment()
+        environment = child_environment(**NO_GPU)
         alive = self.process is not None and self.process.poll() is None and self.owner == os.getpid()
         if not alive or _telling(environment) != self.environment:
             self.close()
@@ -151,12 +152,6 @@ atexit.register(_KEPT.close)
 
 def _command(argument: str) -> list[str]:
     return [sys.executable, "-m", MODULE, argument]
-
-
-def _environment() -> dict[str, str]:
-    packages = str(Path(tfprune.__path__[0]).resolve().parent)
-    path = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONWARNINGS": "ignore"}
 
 
 def _telling(environment: dict[str, str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import tfprune
+from tfprune.child_environment import child_environment
 from tfprune.errors import BenchmarkError, InputError, one_line
 
 __all__ = ["answer_in", "run_module"]
@@ -32,11 +32,8 @@ def run_module(module: str, folder: Path, timeout: float, what: str, **settings:
         InputError: If the program says that what it was given can't be used.
         BenchmarkError: If it fails, crashes, or takes longer.
     """
-    packages = str(Path(tfprune.__path__[0]).resolve().parent)
-    path = os.pathsep.join([packages, *filter(None, sys.path[1:])])  # it finds the packages that we find
-    environment = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment |= settings
     command = [sys.executable, "-m", module, str(folder)]
+    environment = child_environment(TF_CPP_MIN_LOG_LEVEL="3", **settings)
     pipe = subprocess.PIPE
     try:
         # In a session of its own, so that it can be ended with all processes that it has started.

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import tfprune
+from tfprune.child_environment import child_environment
 from tfprune.errors import TfpruneError
 from tfprune.loading import own_code
 from tfprune.search.job import QUEUE, write_job
@@ -144,14 +144,11 @@ class Workers(Pool):
             self._start()
 
     def _start(self) -> None:
-        packages = str(Path(tfprune.__path__[0]).resolve().parent)
-        path = os.pathsep.join([packages, *filter(None, sys.path[1:])])
         threads = str(max(1, (os.cpu_count() or 1) // self._count))
-        environment = {
-            **os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore",
-            "TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": threads,
-            "OPENBLAS_NUM_THREADS": threads,
-        }  # fmt: skip
+        environment = child_environment(
+            TF_CPP_MIN_LOG_LEVEL="3", TF_NUM_INTRAOP_THREADS=threads, TF_NUM_INTEROP_THREADS="1",
+            OMP_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads,
+        )  # fmt: skip
         log = open(self._folder / f"worker_{len(self._processes) + 1}.log", "wb")  # noqa: SIM115 (closed at the end)
         self._logs.append(log)
         command = [
