@@ -29,8 +29,12 @@ import tfprune, tfprune.cli.app as app
 from importlib import import_module
 for name in app.COMMANDS:
     import_module(f"tfprune.cli.{name}")
+sys.path.append(os.path.join(os.environ["PYTHONPATH"], "tests"))
+from quick_fit import hurry
+from ready import fork_for_children
+sys.path.pop()
 """
-"""And one that runs commands and examples."""
+"""And one that runs commands and examples, whose own processes need not import it either."""
 
 NOT_INSTALLED = """
 class NotInstalled:
@@ -59,6 +63,8 @@ for number, path, mode in ((0, os.devnull, os.O_RDONLY), (1, job["out"], os.O_WR
 os.chdir(job["cwd"])
 os.environ.clear()
 os.environ.update(job["env"])
+if job["ours"]:
+    fork_for_children()
 sys.argv = [job["script"] or "tfprune", *job["arguments"]]
 if job["code"]:
     sys.argv[0] = "-c"
@@ -72,8 +78,6 @@ whole = tfprune.datasets.fashion_mnist_small()
 few = dataclasses.replace(whole, **{name: getattr(whole, name)[:size] for name, size in (
     ("x_train", 384), ("y_train", 384), ("x_test", 128), ("y_test", 128))})
 tfprune.datasets.fashion_mnist_small = lambda: few
-sys.path.append(os.path.join(job["root"], "tests"))
-from quick_fit import hurry
 hurry()
 sys.path[0] = os.path.dirname(job["script"])
 runpy.run_path(job["script"], run_name="__main__")
@@ -85,8 +89,8 @@ COLD = "from tfprune.cli import main; main()"
 class Warm:
     """The process that forks; started when it is first needed."""
 
-    def __init__(self, loaded: str) -> None:
-        self.code = "import gc, json, os, sys" + loaded + FORKS
+    def __init__(self, loaded: str, *, ours: bool) -> None:
+        self.code, self.ours = "import gc, json, os, sys" + loaded + FORKS, ours
         self.process: subprocess.Popen | None = None
 
     def answer(self, timeout: float) -> dict:
@@ -121,7 +125,7 @@ class Warm:
             out.touch()
             err.touch()
             job = {"arguments": arguments, "cwd": str(cwd), "env": env, "out": str(out), "err": str(err)}
-            job["root"] = str(ROOT)
+            job["ours"] = self.ours
             job |= {"script": None if script is None else str(script), "code": code}
             self.process.stdin.write(f"{json.dumps(job)}\n")
             self.process.stdin.flush()
@@ -136,7 +140,7 @@ class Warm:
             self.process = None
 
 
-WARM, BARE = Warm(LOADED + OURS), Warm(LOADED + NOT_INSTALLED)
+WARM, BARE = Warm(LOADED + OURS, ours=True), Warm(LOADED + NOT_INSTALLED, ours=False)
 atexit.register(WARM.close)
 atexit.register(BARE.close)
 

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from attacks.ready import fork_for_children, is_ready
+from ready import fork_for_children, is_ready
 
 __all__ = ["LONGEST", "children_of", "run"]
 
