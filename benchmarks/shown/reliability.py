@@ -37,11 +37,15 @@ def properties(found: Any) -> str:
 
 def kills(found: Any) -> str:
     """Return what was tried of work that was killed."""
-    return "; ".join(
-        f"{one['work']}: {one['killed']:,} kills at any moment, {one['killed before a change']:,} before a change of "
-        f"files, {one['full disk']:,} full disks"
-        for one in found
-    )
+    told = []
+    for one in found:
+        told.append(f"{one['work']}: {one['killed']:,} kills at any moment")
+        if one["killed before a change"]:
+            told[-1] += (
+                f", {one['killed before a change']:,} before a change of files, {one['change failed']:,} changes that "
+                f"failed, {one['full disk']:,} full disks"
+            )
+    return "; ".join(told)
 
 
 def soak(found: Any) -> str:

@@ -142,7 +142,9 @@ def interrupt():
     while not glob.glob(when):
         time.sleep(0.01)
     time.sleep(float(after))
-    os.kill(os.getpid(), signal.SIGINT)
+    while True:  # Python loses one that comes while it collects garbage, say
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(30)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 threading.Thread(target=interrupt, daemon=True).start()
