@@ -124,7 +124,8 @@ def chosen(content: bytes, layers: Mapping[str, int | None]) -> list[tuple[str, 
     network = read_network(content)
     outputs: dict[str, list[str]] = {}
     for op in network.operations:
-        outputs.setdefault(layer_name(network, op), []).append(network.tensors[op.outputs[0]].name)
+        if op.outputs:  # a damaged file may have operations without
+            outputs.setdefault(layer_name(network, op), []).append(network.tensors[op.outputs[0]].name)
     found = []
     for layer, bits in layers.items():
         if layer not in outputs:
