@@ -3,7 +3,7 @@
 A VGG-16 with batch normalisation is trained on CIFAR-10 (JPEG), or on Fashion-MNIST: first on images of 16 × 16, then
 larger ones. From it filters are removed step by step, to half of the parameters and on to 2 % of them, each time by the
 structured optimal brain surgeon on images without labels, refitted, and trained for some epochs with the whole network
-as the teacher; its answers to four variants of the training images are kept in a file. Each network becomes a float and
+as the teacher; its answers to some variants of the training images are kept in files. Each network becomes a float and
 an int8 file; accuracy is the interpreter's on 10,000 test images, latency is measured beside the whole network's,
 taking turns. Networks are kept in `--work`; the same command continues where it stopped. All trainings compute in
 bfloat16 on CPUs that have instructions for it (`--policy`); what is cut, refitted and measured is float32.
@@ -24,7 +24,7 @@ from typing import Any
 from common import destination, environment, markdown, report, write_json
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # off by default without AVX-512: an epoch takes 6 times as long
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # off by default without AVX-512, and trainings slow
 
 from images import Images, cifar10_jpeg, fashion_mnist, parser_with_work, work_of
 
@@ -61,7 +61,7 @@ def build(size: int | None = None, channels: int = 3) -> Any:
 
 
 def fast_policy() -> str:
-    """Return what this CPU trains fastest in."""
+    """Return what trainings compute in: bfloat16 where the CPU has instructions for it."""
     told = Path("/proc/cpuinfo")
     flags = told.read_text(encoding="utf-8").split() if told.exists() else []
     return "mixed_bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"

@@ -1,5 +1,7 @@
 """Files of 8 and 4 bits by ai-edge-quantizer: smaller, layer by layer, zeros stay zero; bad input is refused."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from keras import layers
 import tfprune
 from tfprune.errors import ExportError, InputError
 from tfprune.export import requantize, to_tflite
+from tfprune.export.fewer_bits import chosen
 from tfprune.linting import read_network
 
 pytest.importorskip("ai_edge_quantizer")
@@ -95,3 +98,12 @@ def test_no_samples_are_drawn_that_fill_memory(folder, tmp_path, monkeypatch):
     with pytest.raises(ExportError, match=r"eight samples of \{'image': \(8, 12, 12, 3\)\} .*Give representative_data"):
         requantize(folder / "float.tflite", tmp_path / "m.tflite")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_operation_without_outputs_belongs_to_no_layer(folder, monkeypatch):
+    """As in damaged files."""
+    network = read_network(folder / "float.tflite")
+    *others, last = network.operations
+    broken = replace(network, operations=(*others, replace(last, outputs=())))
+    monkeypatch.setattr("tfprune.xnnpack.network.read_network", lambda content: broken)
+    assert chosen(b"", {"hidden": 8})

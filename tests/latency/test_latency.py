@@ -14,6 +14,7 @@ from support import examples
 
 import tfprune
 from tfprune import Budget
+from tfprune.benchmark import host
 from tfprune.cost import CostModel
 from tfprune.cost.budget import parse_budget
 from tfprune.cost.operation import Operation, operation_of
@@ -151,8 +152,10 @@ def test_int8_latencies_have_a_table_of_their_own(tmp_path):
     for table in tables:
         table.measure([large, convolution()])
     assert tables[0].path != tables[1].path
-    assert min(table[large] for table in tables) > 0  # which is less depends on the CPU's instructions
+    assert min(table[large] for table in tables) > 0
     assert tables[0][large] != tables[1][large]
+    if {"avx512_vnni", "avx_vnni"} & set(host.cpu_flags()):  # others compute int8 no faster
+        assert tables[1][large] < tables[0][large]
     assert LatencyTable(folder=tmp_path, quantize="int8")[large] == tables[1][large]
     with pytest.raises(InputError, match=r"quantize is 'float16'; give None \(float32\) or 'int8'"):
         LatencyTable(folder=tmp_path, quantize="float16")
