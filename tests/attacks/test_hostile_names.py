@@ -73,6 +73,13 @@ def test_a_page_shows_the_name_as_text(kind, tmp_path):
         assert "&lt;script&gt;alert(1)" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
+def check_scopes():
+    """What is made after an error has paths of its own: no name of a layer is left in front of them."""
+    layer = keras.layers.Dense(1, name="next")
+    layer.build((None, 1))
+    assert layer.kernel.path == "next/kernel"
+
+
 def stages_of(model, folder):
     """Write the stages of a network."""
     row = Devices([Device("a"), Device("b")], Link("1MB/s"))
@@ -127,6 +134,16 @@ def test_a_file_of_a_name_that_tensorflow_refuses_is_refused_in_one_line(kind, t
     assert len(said) < 500
     assert not list(folder.iterdir())
     assert {path.name for path in tmp_path.iterdir()} == {"in"}
+    check_scopes()
+
+
+@pytest.mark.parametrize("kind", ["markup", "escapes"])
+def test_statistics_of_a_network_with_a_name_that_tensorflow_refuses_are_refused(kind):
+    model = renamed(LATER[kind])
+    model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(InputError, match=r"is not a valid (root )?scope name"):
+        tfprune.prune_filters(model, 0.5, criterion="taylor", data=(np.zeros((4, 8, 8, 3), "float32"), np.zeros(4)))
+    check_scopes()
 
 
 @pytest.mark.parametrize("kind", NAMES)

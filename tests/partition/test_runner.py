@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -147,6 +148,27 @@ def test_a_stage_that_hangs_is_stopped(saved, alive, monkeypatch):
     monkeypatch.setattr(Row, "receive", stop)
     with pytest.raises(BenchmarkError, match="gave no result within"):
         run_stages(saved[0], sample_inputs(saved[1], 4), timeout=0.3)
+
+
+def test_a_stage_that_hangs_while_it_reads_its_file_is_stopped_as_soon(saved, alive, tmp_path, monkeypatch):
+    folder, make = copied(saved, tmp_path), Row.__init__
+
+    def swap(self, *arguments):
+        (folder / "stage_2.tflite").unlink()
+        os.mkfifo(folder / "stage_2.tflite")  # nobody ever writes to it
+        make(self, *arguments)
+
+    monkeypatch.setattr(Row, "__init__", swap)
+    start = time.monotonic()
+    with pytest.raises(BenchmarkError, match=r"gave no result within 0.\d+ s"):
+        run_stages(folder, sample_inputs(saved[1], 1), timeout=0.5)
+    assert time.monotonic() - start < 60
+
+
+def test_starting_is_no_fault_of_the_file(saved, alive, monkeypatch):
+    monkeypatch.setattr("tfprune.partition.row.START_SECONDS", 0.01)
+    with pytest.raises(BenchmarkError, match=r"have not started within 0.01 s"):
+        run_stages(saved[0], sample_inputs(saved[1], 1), timeout=0.01)
 
 
 def test_an_interrupt_leaves_nothing(saved, alive, monkeypatch):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tfprune.inputs.signature import Signature, unique_names
+from tfprune.name_scopes import kept_name_scopes
 
 __all__ = ["SIGNATURE", "save_for_conversion"]
 
@@ -39,7 +40,8 @@ def save_for_conversion(model: Any, signature: Signature, folder: Path) -> list[
         return dict(zip(names, map(tf.convert_to_tensor, flat), strict=True))
 
     specs = {spec.name: tf.TensorSpec(spec.shape, spec.dtype, name=spec.name) for spec in signature.inputs}
-    concrete = tf.function(serve, autograph=False).get_concrete_function(**specs)
+    with kept_name_scopes():
+        concrete = tf.function(serve, autograph=False).get_concrete_function(**specs)
     root = tf.Module()
     root.used_variables = list(concrete.graph.variables)
     tf.saved_model.save(root, str(folder), signatures={SIGNATURE: concrete})

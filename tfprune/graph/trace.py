@@ -35,6 +35,8 @@ from tfprune.graph.weight import Constant, ForEachSample, ReadWeight
 __all__ = ["Trace", "trace_calls"]
 
 NO_BATCH = "it has no batch"
+WRAPPER = "Exception encountered when calling"
+"""How Keras begins, before it says what happened."""
 
 
 class Trace:
@@ -384,9 +386,9 @@ def unpack(structure: Any) -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's message that says something, shortened."""
-    lines = [line.strip() for line in re.sub("\x1b\\[[0-9;]*m", "", str(error)).splitlines()]
-    lines = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
+    """Return the first line of an error's message that says something, shortened; of Keras' words what it wraps."""
+    _, wrapped, rest = re.sub("\x1b\\[[0-9;]*m", "", str(error)).rpartition(WRAPPER)
+    lines = [line.strip() for line in rest.splitlines()[1 if wrapped else 0 :] if line.strip()]
     text = lines[0] if lines else type(error).__name__
     if text.startswith("A KerasTensor cannot be used as input to a TensorFlow function"):
         return "it is raw TensorFlow; keras.ops could be followed"

@@ -43,7 +43,7 @@ class Row:
     Args:
         settings: What each is told: `place`, `what` (a name for messages), `path`, `threads`, `speed`, `link`, `keep`
             and `charged`; `exit` if samples may leave there.
-        timeout: Seconds to wait for a sample.
+        timeout: Seconds to wait for a sample; of the first, reading the files is part.
     """
 
     def __init__(self, settings: Sequence[Mapping[str, Any]], timeout: float) -> None:
@@ -71,6 +71,7 @@ class Row:
                 widen(process.stdout)
                 source = process.stdout
             threading.Thread(target=self._listen, daemon=True).start()
+            self.send({}, {})  # handed on by each as soon as it has started
         except OSError as error:
             self._end()
             raise BenchmarkError(
@@ -115,16 +116,23 @@ class Row:
         Raises:
             BenchmarkError: If a process has ended, or it takes too long.
         """
-        limit = extra + (self._timeout if self._started else max(self._timeout, START_SECONDS))
+        if not self._started:
+            limit = max(self._timeout, START_SECONDS)
+            self._next(limit, f"The processes of the stages have not started within {limit:g} s; is this machine busy?")
+            self._started = True
+        limit = self._timeout + extra
+        return self._next(
+            limit,
+            f"The stages gave no result within {limit:g} s; if they are just slow, give a longer time (timeout=).",
+        )
+
+    def _next(self, limit: float, otherwise: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         try:
             sample = self._coming.get(timeout=limit)
         except queue.Empty:
-            raise BenchmarkError(
-                f"The stages gave no result within {limit:g} s; if they are just slow, give a longer time (timeout=)."
-            ) from None
+            raise BenchmarkError(otherwise) from None
         if sample is None:
             raise self._died()
-        self._started = True
         return sample
 
     def _listen(self) -> None:

@@ -1,8 +1,10 @@
 """The process of one device: reads tensors, runs its stage, sends on what later ones need. NumPy and interpreter only.
 
 Its standard input is the standard output of the process before it, as in a pipeline of a shell. So it ends when the one
-before it does, and the whole row ends with the program that started it. Reading, computing and sending are threads with
-room for one sample between them: a device computes while its link is busy.
+before it does, and the whole row ends with the program that started it. The first message is a greeting, which each
+hands on when it has started and has not opened its file yet: how long Python takes to start is no fault of the file.
+Reading, computing and sending are threads with room for one sample between them: a device computes while its link is
+busy.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 
 from tfprune.benchmark.limits import restrain
 from tfprune.benchmark.loaded_model import LoadedModel, shape_for
-from tfprune.benchmark.runtime import find_runtime
+from tfprune.benchmark.runtime import Runtime, find_runtime
 from tfprune.benchmark.tensors import decode, encode
 from tfprune.partition.messages import read_message, write_message
 
@@ -38,14 +40,15 @@ class Runner:
         threads: Threads of the interpreter.
         speed: It takes 1/speed as long as it takes: the rest is slept. 1 or more is as it is. With one thread its CPU
             time counts, so that waiting for a busy core is not multiplied.
+        runtime: The interpreter.
     """
 
-    def __init__(self, path: str | None, threads: int, speed: float) -> None:
+    def __init__(self, path: str | None, threads: int, speed: float, runtime: Runtime) -> None:
         self._model: LoadedModel | None = None
         self._speed = min(speed, 1.0)
         self._clock = time.thread_time_ns if threads == 1 else time.perf_counter_ns
         if path is not None:
-            self._model = LoadedModel(find_runtime(), path, threads)
+            self._model = LoadedModel(runtime, path, threads)
             self._model.use_signature()
             self._model.allocate({x.index: shape_for(x, None, 1) for x in self._model.inputs})
 
@@ -80,13 +83,17 @@ class Stage:
 
     Args:
         settings: Of the process, as `tfprune.partition.row.Row` has them.
+        runtime: The interpreter.
     """
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: dict[str, Any], runtime: Runtime) -> None:
+        def runner(path: str | None) -> Runner:
+            return Runner(path, settings["threads"], settings["speed"], runtime)
+
         self._settings = settings
-        self._runner = Runner(settings["path"], settings["threads"], settings["speed"])
+        self._runner = runner(settings["path"])
         self._exit = settings.get("exit")
-        self._head = None if self._exit is None else Runner(self._exit["path"], settings["threads"], settings["speed"])
+        self._head = None if self._exit is None else runner(self._exit["path"])
 
     def __call__(self, header: dict[str, Any], arrays: Arrays) -> Arrays:
         """Return what goes on; the header gets what it took, and whether the sample leaves here."""
@@ -112,7 +119,11 @@ def main() -> None:
     source, target = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a runtime that prints must not get between the messages
     restrain()
-    stage = Stage(settings)
+    runtime = find_runtime()
+    if (hello := read_message(source)) is None:
+        return
+    write_message(target, *hello)
+    stage = Stage(settings, runtime)
     coming: queue.Queue[Sample | None] = queue.Queue(1)
     going: queue.Queue[Sample | None] = queue.Queue(1)
     threading.Thread(target=read, args=(source, coming), daemon=True).start()

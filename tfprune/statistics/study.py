@@ -14,6 +14,8 @@ from tfprune.backend import backend
 from tfprune.criteria import Criterion
 from tfprune.errors import InputError, SparsityError, nearest
 from tfprune.graph import ChannelGroup, Graph, trace
+from tfprune.graph.trace import WRAPPER, first_line
+from tfprune.name_scopes import kept_name_scopes
 from tfprune.statistics.examples import Examples
 from tfprune.statistics.registry import CHANNEL_STATISTICS, WEIGHT_STATISTICS, Statistic
 
@@ -168,11 +170,13 @@ class Study:
         from tensorflow import errors
 
         try:
-            return function(*arguments)
+            with kept_name_scopes():
+                return function(*arguments)
         except (ValueError, TypeError, errors.InvalidArgumentError) as error:
             if isinstance(error, InputError):
                 raise
-            told = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+            lines = (str(error).strip() or type(error).__name__).splitlines()
+            told = first_line(error) if WRAPPER in str(error) else lines[-1].strip()
             raise InputError(
                 f"The loss of {self.model.name!r} can't be computed on data ({told}); give labels as fit takes them."
             ) from error
