@@ -46,9 +46,10 @@ def readable(size: int) -> str:
     """Return bytes as people read them.
 
     Example:
-        >>> readable(48_112), readable(312)
-        ('48.1 kB', '312 bytes')
+        >>> readable(48_112), readable(312), readable(4_398_046_511_104)
+        ('48.1 kB', '312 bytes', '4.40 TB')
     """
-    if size >= 1_000_000:
-        return f"{size / 1_000_000:.2f} MB"
+    for large, unit in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB")):
+        if size >= large:
+            return f"{size / large:.2f} {unit}"
     return f"{size / 1000:.1f} kB" if size >= 1000 else f"{size} bytes"

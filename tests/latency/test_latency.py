@@ -267,7 +267,8 @@ def test_a_budget_of_latency_is_met_as_predicted(make, quantize):
     plan_of = tfprune.plan_filters if make == "filters" else tfprune.plan_factorization
     plan = plan_of(model, Budget(latency=0.7, quantize=quantize))
     assert plan.after.latency <= 0.7 * plan.before.latency * 1.001
-    assert "predicted" in str(plan)
+    assert ("predicted)" if quantize is None else "predicted as int8)") in str(plan)
+    assert (plan.before.quantize, plan.after.quantize) == (quantize, quantize)
     table = LatencyTable(quantize=quantize)
     again = NetworkLatency(trace(plan.apply()), table, measured=1.0)
     whole = NetworkLatency(trace(model), table, measured=1.0)

@@ -25,6 +25,7 @@ class Cost:
         bytes: Bytes of the weights.
         macs: Multiply-accumulates for one sample: of convolutions, products with kernels and products of tensors.
         latency: Milliseconds for one sample on this machine (`tfprune.latency`); None if nobody asked for it.
+        quantize: Which file's latency that is, as in `Budget`: None for float32, or `"int8"`.
 
     Example:
         >>> print(Cost(parameters=1_250, bytes=5_000, macs=90_000))
@@ -35,14 +36,20 @@ class Cost:
     bytes: int
     macs: int
     latency: float | None = None
+    quantize: str | None = None
 
     def __str__(self) -> str:
-        time = "" if self.latency is None else f", {self.latency:.3f} ms"
+        stored = "" if self.quantize is None else f" as {self.quantize}"
+        time = "" if self.latency is None else f", {self.latency:.3f} ms{stored}"
         return f"{self.parameters:,} parameters, {self.bytes:,} bytes, {self.macs:,} MACs{time}"
 
 
 class Timing(Protocol):
     """Tells what a network takes on a device."""
+
+    @property
+    def quantize(self) -> str | None:
+        """Which file's latency that is."""
 
     def cost(self, kept: NDArray[Any]) -> float:
         """Return the milliseconds that it takes when some labels are kept, or a part of each."""
@@ -106,7 +113,9 @@ class CostModel:
             int((factors * padded[axes].prod(axis=1)).sum())
             for factors, axes in (self._parameters, self._bytes, self._macs)
         )
-        return Cost(parameters, size, macs, None if self._timing is None else self._timing.cost(kept))
+        if self._timing is None:
+            return Cost(parameters, size, macs)
+        return Cost(parameters, size, macs, self._timing.cost(kept), self._timing.quantize)
 
     def shares(self, kept: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
         """Return what removing one more channel saves of each cost, with all labels that go with it.
@@ -196,7 +205,6 @@ def compared(before: Cost, after: Cost) -> list[str]:
     lines = [f"  {name:<10} {old:>15,} -> {new:>13,}  ({new / max(old, 1):.1%})" for name, old, new in pairs]
     if before.latency is not None and after.latency is not None:
         part = after.latency / max(before.latency, 1e-12)
-        lines.append(
-            f"  {'latency':<10} {before.latency:>12.3f} ms -> {after.latency:>10.3f} ms  ({part:.1%}, predicted)"
-        )
+        told = "predicted" if after.quantize is None else f"predicted as {after.quantize}"
+        lines.append(f"  {'latency':<10} {before.latency:>12.3f} ms -> {after.latency:>10.3f} ms  ({part:.1%}, {told})")
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def changed(total: Cost, before: Cost, after: Cost) -> Cost:
     sums = {name: getattr(total, name) + getattr(after, name) - getattr(before, name) for name in COUNTS}
     times = total.latency, after.latency, before.latency
     known = all(time is not None for time in times)
-    return Cost(**sums, latency=times[0] + times[1] - times[2] if known else None)  # type: ignore[operator]
+    return replace(total, **sums, latency=times[0] + times[1] - times[2] if known else None)  # type: ignore[operator]
 
 
 def allocate(

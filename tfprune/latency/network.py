@@ -84,6 +84,11 @@ class NetworkLatency:
         total = sum(self.table.get(part.operation, 0.0) for part in self.parts)
         return self.measured / max(total, 1e-9)
 
+    @property
+    def quantize(self) -> str | None:
+        """Which file's latency that is: None for float32, or `"int8"`."""
+        return self.table.quantize
+
     def of(self, operations: Sequence[Operation]) -> float:
         """Return what operations take in this network, in milliseconds; infinitely long what this runtime can't run."""
         self.table.measure(operations)

@@ -124,7 +124,7 @@ class FormChoice:
         latency = option.cost.latency
         if latency is not None:
             latency *= made.macs / max(option.cost.macs, 1)
-        return whole, Cost(made.parameters, made.bytes, made.macs, latency)
+        return whole, replace(made, latency=latency)
 
 
 def thinner(candidate: Candidate, before: int, after: int) -> tuple[tuple[int | None, ...], ...]:
@@ -140,10 +140,9 @@ def thinner(candidate: Candidate, before: int, after: int) -> tuple[tuple[int | 
 
 def scaled(cost: Cost, ratio: float) -> Cost:
     """Return a part of a cost."""
-    return Cost(
-        round(cost.parameters * ratio), round(cost.bytes * ratio), round(cost.macs * ratio),
-        None if cost.latency is None else cost.latency * ratio,
-    )  # fmt: skip
+    latency = None if cost.latency is None else cost.latency * ratio
+    size, macs = round(cost.bytes * ratio), round(cost.macs * ratio)
+    return replace(cost, parameters=round(cost.parameters * ratio), bytes=size, macs=macs, latency=latency)
 
 
 def form_choice(candidate: Candidate, part: Part, options: Sequence[Option], levels: int) -> FormChoice | None:
@@ -197,6 +196,9 @@ class PrecisionChoice:
 
     def change(self, level: int, cost: Cost) -> Cost:
         """Return what a float32 network costs at a level."""
-        width = WIDTHS[self.precisions[level]]
-        latency = None if cost.latency is None else cost.latency * self.speeds[level]
-        return Cost(cost.parameters, round(cost.bytes * width), cost.macs, latency)
+        precision = self.precisions[level]
+        size = round(cost.bytes * WIDTHS[precision])
+        if cost.latency is None:
+            return replace(cost, bytes=size)
+        latency, quantize = cost.latency * self.speeds[level], None if precision == "float32" else precision
+        return replace(cost, bytes=size, latency=latency, quantize=quantize)
