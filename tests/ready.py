@@ -40,8 +40,11 @@ def fork_for_children() -> None:
     ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
-        ours.close()
-        serve(theirs)
+        try:
+            ours.close()
+            serve(theirs)
+        finally:  # whoever asked was killed meanwhile; nothing of what it was amid may be done here
+            os._exit(1)
     theirs.close()
     subprocess.Popen = handed_over(subprocess.Popen, ours)  # type: ignore[misc]
 

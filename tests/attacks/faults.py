@@ -63,7 +63,10 @@ def run(
     begin, hit = time.monotonic(), False
     child = os.fork()
     if child == 0:
-        perform(work, folder, answer, change, no_room, full, counted=counted)
+        try:
+            perform(work, folder, answer, change, no_room, full, counted=counted)
+        finally:
+            os._exit(1)
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         passed = time.monotonic() - begin

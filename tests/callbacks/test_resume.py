@@ -1,6 +1,8 @@
 """A run that was interrupted and resumed equals the uninterrupted one, to the bit."""
 
+import errno
 import json
+import resource
 import signal
 
 import keras
@@ -10,6 +12,7 @@ from keras import layers
 from warm import python_code
 
 from tfprune import BackupAndRestore, PruneCallback
+from tfprune.callbacks import backup
 from tfprune.granularity import Filter
 
 EPOCHS = 6
@@ -138,18 +141,43 @@ def test_a_backup_that_is_cut_off_while_it_is_written_leaves_the_one_before(rows
     with pytest.raises(RuntimeError, match="power cut"):
         train(model, rows, BackupAndRestore(folder), Crash(epoch=2))
     before = (folder / "latest.weights.h5").read_bytes()
-    original = keras.Model.save_weights
+    original = BackupAndRestore._write
 
-    def cut_off(self, path, **options):
-        original(self, path, **options)
-        path.write_bytes(path.read_bytes()[:500])
-        raise OSError("disk full")
+    def cut_off(self, where):
+        original(self, where)
+        raise OSError("power cut")
 
-    monkeypatch.setattr(keras.Model, "save_weights", cut_off)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(BackupAndRestore, "_write", cut_off)
+    with pytest.raises(OSError, match="power cut"):
         train(network(), rows, BackupAndRestore(folder))
     assert (folder / "latest.weights.h5").read_bytes() == before
     assert [file.name for file in folder.iterdir()] == ["latest.weights.h5"]
+
+
+@pytest.mark.parametrize("limit", [100, 10_000])
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_full_disk_is_an_error_and_leaves_the_backup_before(rows, tmp_path, monkeypatch, in_memory, limit):
+    """Not the end of the process, as if HDF5 itself met it."""
+    if not in_memory:
+        monkeypatch.setattr(backup, "IN_MEMORY", 0)
+    folder = tmp_path / "backup"
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(network(), rows, BackupAndRestore(folder), Crash(epoch=2))
+    before = (folder / "latest.weights.h5").read_bytes()
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, allowed[1]))
+    try:
+        with pytest.raises(OSError, match=r"latest.weights.h5") as caught:
+            train(network(), rows, BackupAndRestore(folder))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    assert caught.value.errno == errno.EFBIG
+    assert (folder / "latest.weights.h5").read_bytes() == before
+    assert [file.name for file in folder.iterdir()] == ["latest.weights.h5"]
+    whole, resumed = network(), network()
+    train(whole, rows)
+    train(resumed, rows, BackupAndRestore(folder))
+    assert all(np.array_equal(a.numpy(), b.numpy()) for a, b in zip(whole.weights, resumed.weights, strict=True))
 
 
 def test_a_backup_of_keras_own_is_taken_over(rows, tmp_path):

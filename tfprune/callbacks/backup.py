@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import math
+import os
 from pathlib import Path
 from typing import Any
 
 import h5py
 import keras
 import numpy as np
+from keras.src.saving import saving_lib
 
+from tfprune.cost.network import size_of
 from tfprune.files import atomic_path
 from tfprune.graph.tree import walk
 
@@ -16,15 +21,22 @@ __all__ = ["BackupAndRestore"]
 
 GROUP = "tfprune_training_state"
 
+IN_MEMORY = 1 << 30
+"""Bytes of variables up to which the file is made in memory: HDF5 ends the process where a disk is full."""
+
+BESIDES = 4096
+"""Bytes that HDF5 writes for a variable besides its values, at most."""
+
 
 @keras.saving.register_keras_serializable(package="tfprune")
 class BackupAndRestore(keras.callbacks.BackupAndRestore):  # type: ignore[misc]
     """Keras' `BackupAndRestore`, whole or absent, with the state of random layers.
 
     Keras writes weights and epoch number to two files, neither atomically, so a process that is killed while it writes
-    leaves a backup that does not load, or weights of one epoch with the number of another. This writes one file and
-    moves it into place. And it saves what dropout and other random layers draw next, so that a resumed run equals the
-    uninterrupted one to the bit where the data comes in the same order (`shuffle=False`).
+    leaves a backup that does not load, or weights of one epoch with the number of another; and on a full disk, HDF5
+    ends the process. This writes one file and moves it into place; a full disk is an OSError that names it. And it
+    saves what dropout and other random layers draw next, so that a resumed run equals the uninterrupted one to the bit
+    where the data comes in the same order (`shuffle=False`).
 
     Masks need no backup: a `PruneCallback` finds them again from the zeros of the weights.
 
@@ -64,18 +76,28 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):  # type: ignore[misc]
 
     def _save_model(self) -> None:
         Path(self.backup_dir).mkdir(parents=True, exist_ok=True)
+        variables = [*self.model.variables, *(self.model.optimizer.variables if self.model.optimizer else ())]
+        size = sum(math.prod(variable.shape) * size_of(variable) + BESIDES for variable in variables)
         with atomic_path(self._weights_path) as temporary:
-            whole = temporary.with_name(f"{temporary.name}.weights.h5")  # the suffix that Keras asks for
-            try:
-                self.model.save_weights(whole, overwrite=True)
-                with h5py.File(whole, "a") as file:
-                    state = file.create_group(GROUP)
-                    state.attrs["epoch"] = self._current_epoch
-                    for index, seed in enumerate(seeds(self.model)):
-                        state.create_dataset(str(index), data=np.asarray(seed))
-                whole.replace(temporary)
-            finally:
-                whole.unlink(missing_ok=True)
+            if size <= IN_MEMORY:
+                content = io.BytesIO()
+                self._write(content)
+                temporary.write_bytes(content.getbuffer())
+            else:
+                look_for_room(temporary, size)
+                self._write(temporary)
+
+    def _write(self, where: io.BytesIO | Path) -> None:
+        store = saving_lib.H5IOStore(where, mode="w")
+        saving_lib._save_state(
+            self.model, weights_store=store, assets_store=None, inner_path="", visited_saveables=set()
+        )
+        store.close()
+        with h5py.File(where, "a") as file:
+            state = file.create_group(GROUP)
+            state.attrs["epoch"] = self._current_epoch
+            for index, seed in enumerate(seeds(self.model)):
+                state.create_dataset(str(index), data=np.asarray(seed))
 
     def _load_model(self) -> None:
         for left in Path(self.backup_dir).glob(".latest.weights-*"):  # of a process that was killed while it wrote
@@ -91,6 +113,14 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):  # type: ignore[misc]
                 if str(index) in state:
                     seed.assign(state[str(index)][()])
             self.model._initial_epoch = int(state.attrs["epoch"])
+
+
+def look_for_room(path: Path, size: int) -> None:
+    """Raise an OSError if a file can't have so many bytes; where the system can't say that, nothing is done."""
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+            file.truncate(0)
 
 
 def seeds(model: keras.Model) -> list[keras.Variable]:
