@@ -85,7 +85,7 @@ def wrong_in(found: Any) -> str:
 def long_runs() -> str:
     rows = []
     for name, (say, short, options) in LONG.items():
-        found, known = counted(name), [one for one in counted("mended") if one["attack"] == name]
+        found, known = counted(name), [one for one in counted("mended") if one["attack"].replace(" ", "_") == name]
         mended = sum(bool(one["mended"]) for one in known)
         seen = [str(len(known)), str(mended)] if known or found is not None else ["", ""]
         tried, wrong = ("not run yet", "") if found is None else (say(found), wrong_in(found))

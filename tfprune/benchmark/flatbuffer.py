@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from tfprune.errors import BenchmarkError, InputError, TfpruneError
+from tfprune.errors import BenchmarkError, InputError, TfpruneError, one_line
 
 __all__ = ["operation_names", "operator_names", "parsing", "read_model", "schema", "tensor_types", "write_model"]
 
@@ -43,12 +43,15 @@ def write_model(model: Any) -> bytes:
 
 
 def operation_names(model: Any) -> list[str]:
-    """Return the name of each kind of operation that a model uses, by the number that its operators refer to."""
+    """Return the name of each kind of operation that a model uses, by the number that its operators refer to.
+
+    A file may call an operation of its own anything; what is returned can be printed.
+    """
     names = operator_names()
     found = []
     for kind in model.operatorCodes:
         custom = kind.customCode
-        told = custom.decode("utf-8", "replace") if isinstance(custom, bytes) else custom
+        told = one_line(custom.decode("utf-8", "replace") if isinstance(custom, bytes) else custom or "")
         # Codes that were added later are in the one field, those before in both.
         name = names.get(max(kind.builtinCode, kind.deprecatedBuiltinCode), "UNKNOWN")
         found.append(told if name == "CUSTOM" and told else name)

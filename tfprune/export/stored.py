@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfprune.benchmark.flatbuffer import operator_names, read_model, tensor_types
+from tfprune.benchmark.flatbuffer import operation_names, read_model, tensor_types
 from tfprune.export.result import TensorInfo
 
 __all__ = ["Stored", "read_stored"]
@@ -51,15 +51,11 @@ def read_stored(content: bytes) -> Stored:
     Returns:
         Its tensors, operations and zeros.
     """
-    model, types, operators = read_model(content), tensor_types(), operator_names()
+    model, types = read_model(content), tensor_types()
     main = model.subgraphs[0]
     input_names, output_names = _signature_names(model)
-    used = [
-        (_text(code.customCode or operators[max(code.builtinCode, code.deprecatedBuiltinCode)]), op, graph)
-        for graph in model.subgraphs
-        for op in graph.operators or []
-        for code in [model.operatorCodes[op.opcodeIndex]]
-    ]
+    kinds = operation_names(model)
+    used = [(kinds[op.opcodeIndex], op, graph) for graph in model.subgraphs for op in graph.operators or []]
     floats = {name for name, op, graph in used if name not in PLUMBING and _computes_in_float(op, graph, types)}
     weights = [found for graph in model.subgraphs for found in _weights(graph, model.buffers, types)]
     return Stored(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tfprune.errors import InputError, one_line
+from tfprune.errors import InputError
 
 __all__ = ["METHODS", "missing_operations", "resolver_lines"]
 
@@ -45,13 +45,13 @@ may have more; operators that are not here are refused.
 
 
 def missing_operations(operations: Iterable[str]) -> list[str]:
-    """Return the operations that TensorFlow Lite Micro has not, sorted; a damaged file may call one anything.
+    """Return the operations that TensorFlow Lite Micro has not, sorted.
 
     Example:
         >>> missing_operations(["CONV_2D", "FlexQr", "TOPK_V2"])
         ['FlexQr', 'TOPK_V2']
     """
-    return sorted({one_line(name) or "an operation without a name" for name in set(operations) - set(METHODS)})
+    return sorted(set(operations) - set(METHODS))
 
 
 def resolver_lines(operations: Iterable[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfprune.errors import InputError, one_line
+from tfprune.errors import InputError
 from tfprune.export.inspection import Inspected
 from tfprune.micro.operations import missing_operations
 
@@ -30,8 +30,8 @@ def check_runs_on_micro(found: Inspected) -> None:
         raise InputError(f"{name} stores weights in float16, which TensorFlow Lite Micro can't read; {MEND}.")
     if found.dynamic:
         raise InputError(
-            f"{name} was quantised dynamically: {one_line(', '.join(found.dynamic))} reads 8-bit weights and computes "
-            f"in float, for which TensorFlow Lite Micro has no kernel; {MEND}."
+            f"{name} was quantised dynamically: {', '.join(found.dynamic)} reads 8-bit weights and computes in float, "
+            f"for which TensorFlow Lite Micro has no kernel; {MEND}."
         )
     missing = missing_operations(stored.operations)
     if missing:
