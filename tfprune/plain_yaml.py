@@ -41,6 +41,15 @@ class PlainLoader(yaml.SafeLoader):
         self._depth -= 1
         return node
 
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (LookupError, AttributeError, TypeError, ValueError) as error:  # as they come, of "!!bool maybe"
+            kind = str(node.tag).rpartition(":")[2]
+            what = repr(node.value[:40]) if isinstance(node, yaml.ScalarNode) else "this"
+            why = f" ({error})" if isinstance(error, ValueError) else ""
+            raise marked(f"{what} is no {kind}{why}", node) from error
+
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[tuple[str, str]] = set()
         for key, _ in node.value:
@@ -77,7 +86,7 @@ def load_yaml(text: str) -> Any:
         raise InputError(f"This has {len(text):,} characters; give YAML of {LARGEST:,} at most.")
     try:
         return yaml.load(text, PlainLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: dates that are none, huge numbers
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:  # "\\UFFFFFFFF": no letter
         raise InputError(f"This is not YAML: {one_line(str(error), 500)}") from error
 
 

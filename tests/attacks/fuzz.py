@@ -4,8 +4,9 @@ What goes in must come out as a result or as a `TfpruneError` of one printable l
 the corpus, a folder for each reader, and each file of it is read again by `test_fuzz.py`.
 
     pip install atheris
-    python tests/attacks/fuzz.py --seconds 600                 # every reader for so long; --readers names some
-    python tests/attacks/fuzz.py --readers tflite --keep       # and keep in the repository what reaches new code
+    python tests/attacks/fuzz.py --seconds 600 --log counts.json      # every reader for so long
+    python tests/attacks/fuzz.py --readers tflite --log counts.json   # one anew; the log keeps the others
+    python tests/attacks/fuzz.py --readers tflite --keep              # and keep in the repository what reaches new code
 """
 
 from __future__ import annotations
@@ -206,15 +207,17 @@ def main() -> None:
         fuzz(arguments.reader, arguments.flags)
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="tfprune-fuzz-"))
     folder.mkdir(parents=True, exist_ok=True)
-    told, wrong = [], 0
+    log, wrong = arguments.log, 0
+    told = {one["reader"]: one for one in json.loads(log.read_text(encoding="utf-8"))} if log and log.exists() else {}
     for reader in arguments.readers:
         ended = {"seconds": arguments.seconds, **hunt(reader, arguments.seconds, folder, arguments.keep)}
-        told.append(ended)
+        told[reader] = ended
         print(f"{reader}: {ended['tried']:,} inputs, {ended['kept']} new ones reach new code, wrong: {ended['wrong']}")
         print(ended["said"], flush=True)
         wrong += len(ended["wrong"]) + bool(ended["said"])
-        if arguments.log:
-            arguments.log.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        if log:
+            kept = [told[name] for name in READERS if name in told]
+            log.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     if wrong:
         raise SystemExit(f"What went wrong lies in {folder}.")
 
