@@ -271,8 +271,9 @@ def attack(
         todo: queue.Queue[dict[str, Any]] = queue.Queue()
         if not done:
             todo.put({"way": "whole", "seed": 0, "doors": doors or [*ALWAYS, *other_doors()]})
-            for seed in range(1, 5):
-                todo.put({"way": "whole", "seed": seed, "doors": doors or ALWAYS})
+            every = [one for one in ALWAYS if doors is None or one in doors]  # others don't take each of the originals
+            for seed in range(1, 5) if every else ():
+                todo.put({"way": "whole", "seed": seed, "doors": every})
 
         def work(victim: Watched) -> None:
             with contextlib.suppress(queue.Empty):
