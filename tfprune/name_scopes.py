@@ -17,9 +17,15 @@ def kept_name_scopes() -> Iterator[None]:
     then on in this thread.
 
     Example:
+        >>> import tensorflow as tf
         >>> from tfprune.name_scopes import kept_name_scopes
-        >>> with kept_name_scopes():
-        ...     outputs = model(x)
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="<b>")])
+        >>> try:
+        ...     with kept_name_scopes():
+        ...         tf.function(model)(np.zeros((1, 2)))
+        ... except ValueError:
+        ...     print(keras.Variable(0.0, name="next").path)
+        next
     """
     from keras.src.backend.common import global_state
 
