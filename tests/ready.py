@@ -46,6 +46,7 @@ def fork_for_children() -> None:
         finally:  # whoever asked was killed meanwhile; nothing of what it was amid may be done here
             os._exit(1)
     theirs.close()
+    ours.recv(LONGEST)  # it has its name
     subprocess.Popen = handed_over(subprocess.Popen, ours)  # type: ignore[misc]
 
 
@@ -83,6 +84,7 @@ def handed_over(popen: type[Any], told: socket.socket) -> type[Any]:
 def serve(told: socket.socket) -> None:
     """Fork for each program until whoever tells of them has ended."""
     COMMAND.write_text(READY, encoding="ascii")
+    told.send(READY.encode("ascii"))
     while True:
         said, streams, _, _ = socket.recv_fds(told, LONGEST, 3)
         if not said:
