@@ -13,10 +13,15 @@ __all__ = [
     "SparsityError",
     "TfpruneError",
     "UnknownArgumentError",
+    "WRAPPER",
     "nearest",
     "no_weights",
     "one_line",
 ]
+
+
+WRAPPER = "Exception encountered when calling"
+"""How Keras begins an error in a layer's code, before it says what happened."""
 
 
 class TfpruneError(Exception):

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from tfprune.errors import WRAPPER
+
 __all__ = ["explain", "layers_at", "unsupported_operations"]
 
 NODE = re.compile(r'fused\["(\w+):", "([^"@]+)@[^"]*"\]')
 LISTED = re.compile(r"(?:TF Select|Custom|Flex) ops: ([\w, .]+)")
 COLOUR = re.compile("\x1b\\[[0-9;]*m")
-WRAPPER = "Exception encountered when calling"  # how Keras begins, before it says what happened
 NAME_REFUSED = re.compile(
     "is not a valid (?:root )?scope name|Node name contains invalid characters|cannot contain character `/`"
 )

@@ -10,7 +10,7 @@ from keras import tree
 from keras.src.backend import get_keras_mask, set_keras_mask
 from keras.src.models.functional import Functional
 
-from tfprune.errors import InputError, no_weights
+from tfprune.errors import WRAPPER, InputError, no_weights
 from tfprune.graph.alike import differing
 from tfprune.graph.node import Node, Tensor
 from tfprune.graph.opening import (
@@ -35,8 +35,6 @@ from tfprune.graph.weight import Constant, ForEachSample, ReadWeight
 __all__ = ["Trace", "trace_calls"]
 
 NO_BATCH = "it has no batch"
-WRAPPER = "Exception encountered when calling"
-"""How Keras begins, before it says what happened."""
 
 
 class Trace:

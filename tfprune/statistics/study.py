@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from tfprune.backend import backend
 from tfprune.criteria import Criterion
-from tfprune.errors import InputError, SparsityError, nearest
+from tfprune.errors import WRAPPER, InputError, SparsityError, nearest
 from tfprune.graph import ChannelGroup, Graph, trace
-from tfprune.graph.trace import WRAPPER, first_line
+from tfprune.graph.trace import first_line
 from tfprune.name_scopes import kept_name_scopes
 from tfprune.statistics.examples import Examples
 from tfprune.statistics.registry import CHANNEL_STATISTICS, WEIGHT_STATISTICS, Statistic
