@@ -366,6 +366,24 @@ def test_a_stage_whose_file_is_damaged_or_lost_is_made_again(trained, tmp_path):
     assert [one["measured"] for one in again.state["done"]] == [one["measured"] for one in once.state["done"]]
 
 
+def test_random_layers_draw_the_same_in_a_network_from_a_file(tmp_path):
+    """A .keras file doesn't hold what dropout draws next; a layer's own seed counts in each stage."""
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(40, 8)).astype("float32"), rng.integers(0, 3, 40)
+    model = keras.Sequential(
+        [keras.Input((8,)), layers.Dense(16), layers.Dropout(0.5), layers.Dense(16), layers.GaussianNoise(0.1, seed=3)]
+    )
+    model.add(layers.Dense(3, activation="softmax"))
+    model.compile("adam", CROSS_ENTROPY)
+    out, recipe = tmp_path / "out", Recipe([{"method": "fine_tune", "epochs": 1}, {"method": "fine_tune", "epochs": 1}])
+    once = tfprune.compress(model, data, data, recipe, out, verbose=0)
+    (out / "stage_2_fine_tune.keras").unlink()
+    keras.utils.set_random_seed(99)
+    again = tfprune.compress(model, data, data, recipe, out, verbose=0)
+    for own, other in zip(again.model.get_weights(), once.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
 def test_the_backup_of_another_training_is_not_resumed(trained, tmp_path):
     out, recipe = tmp_path / "out", Recipe([{"method": "fine_tune", "epochs": 1}])
     model, train, _ = trained

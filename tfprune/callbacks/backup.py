@@ -15,7 +15,7 @@ from keras.src.saving import saving_lib
 
 from tfprune.cost.network import size_of
 from tfprune.files import atomic_path
-from tfprune.graph.tree import walk
+from tfprune.graph.random_state import random_states
 
 __all__ = ["BackupAndRestore"]
 
@@ -96,7 +96,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):  # type: ignore[misc]
         with h5py.File(where, "a") as file:
             state = file.create_group(GROUP)
             state.attrs["epoch"] = self._current_epoch
-            for index, seed in enumerate(seeds(self.model)):
+            for index, seed in enumerate(random_states(self.model)):
                 state.create_dataset(str(index), data=np.asarray(seed))
 
     def _load_model(self) -> None:
@@ -109,7 +109,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):  # type: ignore[misc]
             if GROUP not in file:
                 return  # a backup that Keras' own callback wrote
             state = file[GROUP]
-            for index, seed in enumerate(seeds(self.model)):
+            for index, seed in enumerate(random_states(self.model)):
                 if str(index) in state:
                     seed.assign(state[str(index)][()])
             self.model._initial_epoch = int(state.attrs["epoch"])
@@ -121,8 +121,3 @@ def look_for_room(path: Path, size: int) -> None:
         with open(path, "rb+") as file:
             os.posix_fallocate(file.fileno(), 0, size)
             file.truncate(0)
-
-
-def seeds(model: keras.Model) -> list[keras.Variable]:
-    """Return the states of a model's random layers, in the order of creation."""
-    return [generator.state for _, layer in walk(model) for generator in layer._seed_generators]

@@ -21,6 +21,7 @@ from tfprune.distillation.fingerprint import compiled_as, fingerprint
 from tfprune.distillation.teacher import snapshot
 from tfprune.errors import InputError
 from tfprune.files import atomic_path, remove_temporaries, write_atomically
+from tfprune.graph.random_state import restart_random_states
 from tfprune.loading import load_keras
 from tfprune.recipe.card import card_of, rows_of
 from tfprune.recipe.epochs import EpochLog
@@ -153,7 +154,7 @@ def compress(
             tell(f"tfprune: stage {number + 1}, {stage.method}: done before")
             continue
         tell(f"tfprune: stage {number + 1}, {stage}")
-        keras.utils.set_random_seed(chosen.seed + number)
+        restart_random_states(work.model, chosen.seed + number)
         begin = time.perf_counter()
         work.watchers = [
             EpochLog(

@@ -10,6 +10,7 @@ from keras import tree
 
 from tfprune.distillation import Distiller
 from tfprune.distillation.teacher import snapshot
+from tfprune.graph.random_state import restart_random_states
 from tfprune.recipe.work import SMALL, Work, rate_of, unpacked
 
 __all__ = ["BATCH", "taught", "tuned"]
@@ -46,7 +47,7 @@ def taught(
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
     """Train a network in place with a teacher, at a tenth of the rate that the teacher was compiled with."""
-    keras.utils.set_random_seed(seed)
+    restart_random_states(student, seed)
     distiller = Distiller(student, teacher, seed=seed)
     work.compile(distiller, SMALL * rate_of(teacher.optimizer))
     x, more = unpacked(train)
