@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from tfprune.cli.app import AsJson, Overwrite, app, print_json
+from tfprune.cli.app import AsJson, Overwrite, app
 from tfprune.cli.calibrated import run_calibrated, run_zeros
 from tfprune.cli.for_target import choose
-from tfprune.cli.inputs import load_arrays, load_model, parse_granularity
-from tfprune.console import console
+from tfprune.cli.inputs import parse_granularity
+from tfprune.cli.trained import run_trained
 from tfprune.errors import InputError
-from tfprune.files import atomic_path, check_destination
-
-if TYPE_CHECKING:
-    import keras
-
-    from tfprune.pruning import Pruner
+from tfprune.files import check_destination
 
 __all__ = ["prune"]
 
@@ -122,7 +117,6 @@ def prune(
             round_to=round_to, min_channels=min_channels, seed=seed,
         )  # fmt: skip
         return
-    arrays = None if data is None else load_arrays(data, "x|x_train", "y|y_train")
     pattern: Any = parse_granularity(granularity)
     if pattern in ("filter", "head"):
         from tfprune.granularity import Filter, Head
@@ -130,78 +124,8 @@ def prune(
         pattern = (Filter if pattern == "filter" else Head)(round_to=round_to, min_channels=min_channels)
     elif round_to is not None or min_channels != 1 or bounds is not None:
         raise InputError(f"--budget, --round-to and --min-channels are for --granularity filter, not {granularity}.")
-    choices: dict[str, Any] = {
-        "criterion": criterion or "magnitude",
-        "granularity": pattern,
-        "scope": scope or "layer",
-        "layers": layer or None,
-        "skip": skip or None,
-        "seed": seed,
-        "data": None if arrays is None else tuple(arrays),
-    }
-    loaded = load_model(model, compile_model=True)
-    from tfprune.callbacks import PruneCallback
-    from tfprune.pruning import Pruner
-    from tfprune.pruning.plan import describe
-
-    wanted = bounds if bounds is not None else sparsity
-    planned = Pruner(loaded, wanted, schedule="constant" if arrays is None else schedule, **choices)
-    if not as_json:
-        print(describe(planned))
-    if arrays is not None and not dry_run:
-        check_trainable(loaded, model, *arrays)
-        callback = PruneCallback(wanted, schedule=schedule, verbose=0, **choices)
-        loaded.fit(*arrays, batch_size=batch_size, epochs=epochs, verbose=0 if as_json else 2, callbacks=[callback])
-    else:
-        planned.start()
-        planned.finish()  # all of the schedule at once
-    made = shrunk(loaded) if is_whole(pattern) else loaded
-    if not dry_run:
-        with atomic_path(out) as temporary:
-            made.save(temporary)
-    report(planned, loaded, made, None if dry_run else out, as_json=as_json)
-
-
-def is_whole(granularity: Any) -> bool:
-    """Whether something whole goes, which can be taken out of the network."""
-    from tfprune.granularity import Depth, Filter
-
-    return isinstance(granularity, Filter | Depth) or granularity == "layer"
-
-
-def shrunk(model: keras.Model) -> keras.Model:
-    """Return a model without what is zero in it."""
-    from tfprune.surgery import shrink
-
-    return shrink(model)
-
-
-def report(planned: Pruner, model: keras.Model, made: keras.Model, out: Path | None, *, as_json: bool) -> None:
-    """Print what has been pruned, and what it cost and costs."""
-    from tfprune.report.change import change_table, describe_change
-
-    if as_json:
-        change = describe_change(planned, model, made)
-        print_json({"out": None if out is None else str(out), "sparsity": planned.measure(), **change})
-        return
-    if made is not model:
-        console().print(change_table(model, made, planned.source.measure_each()))
-    if out is not None:
-        print(f"tfprune: {planned.measure():.2%} of what is pruned is zero; wrote {out}")
-
-
-def check_trainable(model: Any, path: Path, x: Any, y: Any) -> None:
-    """Raise InputError if the model can't be trained on the data as it is."""
-    if not model.compiled or model.optimizer is None:
-        raise InputError(
-            f"{path} is not compiled, so it can't be trained; compile it and save it, or leave out --data."
-        )
-    if len(x) != len(y):
-        raise InputError(f"x has {len(x)} samples and y {len(y)}; give as many of each.")
-    expected = tuple(model.inputs[0].shape[1:]) if getattr(model, "inputs", None) else None
-    if expected and (
-        len(expected) != x.ndim - 1 or any(n not in (None, m) for n, m in zip(expected, x.shape[1:], strict=True))
-    ):
-        raise InputError(
-            f"A sample of x has shape {x.shape[1:]}, but the model takes {expected}; give data of that shape."
-        )
+    run_trained(
+        model, data, out, bounds if bounds is not None else sparsity, dry_run=dry_run, as_json=as_json, epochs=epochs,
+        batch_size=batch_size, schedule=schedule, criterion=criterion or "magnitude", granularity=pattern,
+        scope=scope or "layer", layers=layer or None, skip=skip or None, seed=seed,
+    )  # fmt: skip

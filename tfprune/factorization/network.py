@@ -91,18 +91,7 @@ def plan_factorization(
         >>> plan.after.macs <= plan.before.macs / 2
         True
     """
-    if budget is not None and (rank is not None or energy is not None):
-        raise InputError("A budget chooses the ranks; give either a budget, or rank or energy.")
-    if budget is None and rank is None and energy is None and not per_layer:
-        raise InputError(
-            "Nothing says how far to go; give a budget such as Budget(macs=0.5), or rank=0.25, energy=0.9 or "
-            "per_layer={'conv_1': 8}."
-        )
-    if budget is None and not per_layer:
-        check_rank(rank, energy)
-    if budget is not None and not isinstance(budget, Budget):
-        raise InputError(f"The budget is {budget!r}; give a Budget, such as Budget(macs=0.5), or rank=….")
-    network_only(budget)
+    check_wanted(budget, rank, energy, per_layer)
     forms = find_forms(form)
     given = None if data is None else Unlabelled(model, data, samples)
     graph = trace(model)
@@ -120,9 +109,6 @@ def plan_factorization(
     if budget is not None and budget.latency is not None:
         timing = NetworkLatency(graph, LatencyTable(quantize=budget.quantize), progress=verbose > 0)
     whole = CostModel(graph, timing).whole
-    network = None if given is None else Network(graph)
-    found: dict[str, Measure] = {}
-    options: dict[str, list[Option]] = {}
     names = [LIMITS[name] for name in budget.bounds(whole)] if budget is not None else list(LIMITS.values())
     steps = (1, FAST) if timing and round_to == 1 else (round_to,)
     counted = [name for name in names if name != "latency"] or ["macs"]
@@ -137,7 +123,10 @@ def plan_factorization(
             (one for candidate in candidates for one in operations_of(candidate, grids.get(candidate.path, []))),
             progress=verbose > 0,
         )
-    each = measures(graph, candidates, None if given is None else given.samples, seed=seed, network=network)
+    network, seen = (None, None) if given is None else (Network(graph), given.samples)
+    each = measures(graph, candidates, seen, seed=seed, network=network)
+    found: dict[str, Measure] = {}
+    options: dict[str, list[Option]] = {}
     for candidate, measure in track(each, len(wanted), "factorise", verbose > 0):
         found[candidate.path] = measure
         fixed = wanted[candidate.path]
@@ -157,6 +146,24 @@ def plan_factorization(
     )
     after = total_cost(whole, [(plan.candidate, plan.option) for plan in plans])
     return FactorizationPlan(graph, plans, whole, after, given)
+
+
+def check_wanted(
+    budget: Budget | None, rank: Any, energy: float | None, per_layer: Mapping[keras.Layer | str, Any] | None
+) -> None:
+    """Raise InputError unless it is said how far to go, in one way."""
+    if budget is not None and (rank is not None or energy is not None):
+        raise InputError("A budget chooses the ranks; give either a budget, or rank or energy.")
+    if budget is None and rank is None and energy is None and not per_layer:
+        raise InputError(
+            "Nothing says how far to go; give a budget such as Budget(macs=0.5), or rank=0.25, energy=0.9 or "
+            "per_layer={'conv_1': 8}."
+        )
+    if budget is None and not per_layer:
+        check_rank(rank, energy)
+    if budget is not None and not isinstance(budget, Budget):
+        raise InputError(f"The budget is {budget!r}; give a Budget, such as Budget(macs=0.5), or rank=….")
+    network_only(budget)
 
 
 def resolve(
