@@ -39,6 +39,8 @@ def fork_for_children() -> None:
     """Fork a process that does from now on what `subprocess.Popen` starts Python for; it ends with this one."""
     ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    name = COMMAND.read_text(encoding="ascii")
+    COMMAND.write_text(READY, encoding="ascii")  # what is forked has it from the first moment on
     if os.fork() == 0:
         try:
             ours.close()
@@ -46,7 +48,7 @@ def fork_for_children() -> None:
         finally:  # whoever asked was killed meanwhile; nothing of what it was amid may be done here
             os._exit(1)
     theirs.close()
-    ours.recv(LONGEST)  # it has its name
+    COMMAND.write_text(name.strip(), encoding="ascii")
     subprocess.Popen = handed_over(subprocess.Popen, ours)  # type: ignore[misc]
 
 
@@ -83,8 +85,6 @@ def handed_over(popen: type[Any], told: socket.socket) -> type[Any]:
 
 def serve(told: socket.socket) -> None:
     """Fork for each program until whoever tells of them has ended."""
-    COMMAND.write_text(READY, encoding="ascii")
-    told.send(READY.encode("ascii"))
     while True:
         said, streams, _, _ = socket.recv_fds(told, LONGEST, 3)
         if not said:
