@@ -18,10 +18,20 @@ import subprocess
 import sys
 import time
 import traceback
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-__all__ = ["fork_for_children", "is_ready"]
+__all__ = ["fork_for_children", "is_ready", "load"]
+
+NEEDED = (
+    "tfprune.recipe.runner",
+    "tfprune.search.run",
+    "tfprune.report.html.page",
+    "tfprune.report.markdown",
+    "optuna",
+)
+"""What nearly all work imports, and what each of them does: a second that forked processes need not take."""
 
 COMMAND = Path("/proc/self/comm")
 READY = "ready"
@@ -33,6 +43,14 @@ SUBREAPER = 36
 LIMITS = (resource.RLIMIT_FSIZE, resource.RLIMIT_AS, resource.RLIMIT_CORE)
 LONGEST = 1 << 20
 """Bytes of what it is told."""
+
+
+def load() -> None:
+    """Import what commands and work need, without beginning anything."""
+    from tfprune.cli.app import COMMANDS
+
+    for name in (*(f"tfprune.cli.{command}" for command in COMMANDS), *NEEDED):
+        import_module(name)
 
 
 def fork_for_children() -> None:

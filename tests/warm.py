@@ -26,13 +26,11 @@ tensorflow.lite.TFLiteConverter
 
 OURS = """
 import tfprune, tfprune.cli.app as app
-from importlib import import_module
-for name in app.COMMANDS:
-    import_module(f"tfprune.cli.{name}")
 sys.path.append(os.path.join(os.environ["PYTHONPATH"], "tests"))
 from quick_fit import hurry
-from ready import fork_for_children
+from ready import fork_for_children, load
 sys.path.pop()
+load()
 """
 """And one that runs commands and examples, whose own processes need not import it either."""
 

@@ -39,6 +39,8 @@ def kills(found: Any) -> str:
     """Return what was tried of work that was killed."""
     told = []
     for one in found:
+        if "at" in one:
+            continue  # it was stopped, and goes on
         told.append(f"{one['work']}: {one['killed']:,} kills at any moment")
         if one["killed before a change"]:
             told[-1] += (

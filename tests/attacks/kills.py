@@ -7,12 +7,13 @@ ends. Of a search with workers, a worker is killed, too, which the search has to
 
     python tests/attacks/kills.py --count 200 --log counts.json       # each kind of work, killed 200 times
     python tests/attacks/kills.py --jobs fit --log counts.json        # one anew; the log keeps the others
+
+A run that is stopped goes on with the case where it was, as its log says.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import random
 import shutil
@@ -20,8 +21,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,167 +29,17 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
 from attacks.faults import run  # noqa: E402
+from attacks.works import BEFORE, JOBS, SINGLE, sha  # noqa: E402
+
+from tfprune.files import write_atomically  # noqa: E402
 
 AGAIN = 0.6
 """How likely work that was killed is killed once more, while it makes up for that."""
-
-TIMES = ("seconds", "date", "at", "began", "elapsed")
-"""What differs from run to run in what is told of it."""
-
-Job = Callable[[Path], Any]
-JOBS: dict[str, Job] = {}
-
-
-def job(function: Job) -> Job:
-    """Register work: in a folder, it does what is left of it, and returns what comes out at the end."""
-    JOBS[function.__name__] = function
-    return function
-
-
-def trained(rate: float = 0.01) -> tuple[Any, Any, Any]:
-    """Return a small compiled network and data that it can learn."""
-    import keras
-    import numpy as np
-
-    keras.utils.set_random_seed(5)
-    layers, rng = keras.layers, np.random.default_rng(0)
-    x = rng.normal(size=(120, 12)).astype("float32")
-    y = np.argmax(x[:, :3], axis=1)
-    inputs = keras.Input((12,))
-    tensor = layers.Dropout(0.2)(layers.Dense(16, activation="relu")(inputs))
-    tensor = layers.BatchNormalization()(layers.Dense(24, activation="relu", name="hidden")(tensor))
-    model = keras.Model(inputs, layers.Dense(3, activation="softmax")(tensor), name="small")
-    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return model, x, y
-
-
-def digest(model: Any) -> str:
-    """Return what tells the weights of a model from others."""
-    return hashlib.sha256(b"".join(weight.numpy().tobytes() for weight in model.weights)).hexdigest()
-
-
-@job
-def fit(folder: Path) -> Any:
-    """Train with masks and `BackupAndRestore`."""
-    import tfprune
-
-    model, x, y = trained()
-    pruning = tfprune.PruneCallback(0.8, layers=["hidden"], frequency=3, verbose=0)
-    callbacks = [tfprune.BackupAndRestore(folder / "backup"), pruning]
-    model.fit(x, y, batch_size=10, epochs=6, shuffle=False, verbose=0, callbacks=callbacks)
-    return digest(model)
-
-
-@job
-def compress(folder: Path) -> Any:
-    """Run a recipe of several stages, on batches in an order that does not begin anew where it goes on.
-
-    Of the history of epochs, one is lost where the kill comes between the backup after it and its note.
-    """
-    import tensorflow as tf
-
-    import tfprune
-
-    model, x, y = trained()
-    train = tf.data.Dataset.from_tensor_slices((x, y)).batch(10)
-    recipe = tfprune.recipe.Recipe(
-        [
-            {"method": "prune", "granularity": "filter", "amount": 0.5, "epochs": 2},
-            {"method": "shrink"},
-            {"method": "fine_tune", "epochs": 2},
-            {"method": "export", "precision": "float16", "benchmark": False},
-        ]
-    )
-    result = tfprune.compress(model, train, (x, y), recipe, folder / "out", verbose=0)
-    state = json.loads((folder / "out" / "metrics.json").read_text(encoding="utf-8"))
-    del state["epochs"]
-    return [digest(result.model), names_in(folder / "out"), timeless(state)]
-
-
-@job
-def search(folder: Path) -> Any:
-    """Search with two workers."""
-    import tfprune
-
-    model, x, _ = trained()
-    found = tfprune.search.run(
-        model, x, tfprune.Budget(macs=0.5), trials=20, climb=(3,), levels=3, choose_from=("channels",), workers=2,
-        folder=folder / "out", verbose=0,
-    )  # fmt: skip
-    return [digest(found.model), found.best.point, found.best.metrics]
-
-
-@job
-def search_worker(folder: Path) -> Any:
-    """The same search, of which workers are killed."""
-    return search(folder)
-
-
-@job
-def export(folder: Path) -> Any:
-    """Write a `.tflite` file, over an older one."""
-    import tfprune
-
-    model, x, _ = trained()
-    path = folder / "small.tflite"
-    tfprune.to_tflite(model, path, quantize="int8", representative_data=x, overwrite=True)
-    return sha(path)
-
-
-@job
-def report(folder: Path) -> Any:
-    """Write a page about what pruning did, in three forms."""
-    import tfprune
-
-    model, x, y = trained()
-    small = tfprune.prune_filters(model, 0.5)
-    made = tfprune.report.make(model, small, val=(x, y))
-    for name in ("page.html", "page.json", "page.md"):
-        made.save(folder / name, overwrite=True)
-    facts = timeless(json.loads((folder / "page.json").read_text(encoding="utf-8")))
-    again = tfprune.report.Report.load(folder / "page.json")
-    forms = (again.to_html() == (folder / "page.html").read_text(encoding="utf-8"), sha(folder / "page.md"))
-    return [hashlib.sha256(json.dumps(facts).encode()).hexdigest(), *forms, names_in(folder)]
-
-
-BEFORE: dict[str, Job] = {}
-"""What is there before the work begins, and is replaced by it: the old or the new, never anything else."""
-
-
-def older(folder: Path) -> None:
-    """Write the file that an export replaces."""
-    import tfprune
-
-    tfprune.to_tflite(trained()[0], folder / "small.tflite")
-
-
-BEFORE["export"] = older
-
-SINGLE = ("export", "report")
-"""Work that writes single files into a folder of the user's, where what a killed process has begun stays: whoever
-begins again can't know whose it is."""
-
-
-def sha(path: Path) -> str:
-    """Return what tells a file from others."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def names_in(folder: Path) -> list[str]:
-    """Return the files of a folder that are no temporaries."""
-    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def temporaries(folder: Path) -> list[str]:
     """Return what was begun in a folder and never finished."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob(".*"))
-
-
-def timeless(state: Any) -> Any:
-    """Return what was measured without what differs from run to run."""
-    if isinstance(state, dict):
-        return {key: timeless(value) for key, value in state.items() if key not in TIMES}
-    return [timeless(value) for value in state] if isinstance(state, list) else state
 
 
 def difference(found: Any, wanted: Any) -> str:
@@ -251,14 +101,25 @@ class Attack:
         place: A folder for its folders, one for each case.
         seed: What moments are drawn from.
         tell: Called with what went wrong.
+        keep: Called with the counts after each case.
+        before: What `keep` was called with last by a run that was stopped.
     """
 
-    def __init__(self, name: str, place: Path, seed: int = 0, tell: Any = print) -> None:
-        self.name, self.work, self.draw = name, JOBS[name], random.Random(seed)
+    def __init__(
+        self,
+        name: str,
+        place: Path,
+        seed: int = 0,
+        tell: Any = print,
+        keep: Callable[[dict[str, Any]], None] = lambda told: None,
+        before: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name, self.work = name, JOBS[name]
         self.counts = dict.fromkeys(("killed", "killed before a change", "change failed", "full disk"), 0)
         self.counts |= {"begun again": 0, "ended before": 0}
         self.wrong: list[dict[str, Any]] = []
-        self._place, self._tell, self._cases = place, tell, 0
+        self.at = dict.fromkeys(("moments", "changes", "full disks"), 0)
+        self._place, self._seed, self._tell, self._keep, self._cases = place, seed, tell, keep, 0
         self._before = place / "before"
         self._before.mkdir()
         if name in BEFORE:
@@ -276,6 +137,18 @@ class Attack:
         if (how, found) != ("done", self.wanted):
             self.complain(f"two runs that nothing interrupts differ{difference(found, self.wanted)}", "uninterrupted")
         self.clean(folder, "uninterrupted")
+        if before is not None:
+            self.counts |= {name: before[name] for name in self.counts}
+            self.at, self.wrong = dict(before["at"]), [*before["wrong"], *self.wrong]
+
+    def draw(self, kind: str) -> random.Random:
+        """Return what the next case of a kind draws from, the same after a stop."""
+        return random.Random(f"{self._seed} {kind} {self.at[kind]}")
+
+    def end(self, kind: str) -> None:
+        """Note that a case of a kind has ended."""
+        self.at[kind] += 1
+        self._keep({**self.told(), "at": self.at})
 
     def fresh(self) -> Path:
         """Return a folder of its own for a case, with what is there before."""
@@ -313,28 +186,33 @@ class Attack:
     def at_any_moment(self, count: int) -> None:
         """Kill the work so many times, at moments drawn by chance."""
         while self.counts["killed"] < count:
-            folder, moment = self.fresh(), self.draw.uniform(0.0, self.seconds)
+            folder, draw = self.fresh(), self.draw("moments")
+            moment = draw.uniform(0.0, self.seconds)
             how = run(self.work, folder, until=moment)[0]
             self.counts["killed" if how == "killed" else "ended before"] += 1
-            while how == "killed" and self.draw.random() < AGAIN:  # killed again, while it makes up for it
-                how = run(self.work, folder, until=self.draw.uniform(0.0, self.seconds))[0]
+            while how == "killed" and draw.random() < AGAIN:  # killed again, while it makes up for it
+                how = run(self.work, folder, until=draw.uniform(0.0, self.seconds))[0]
                 self.counts["killed"] += how == "killed"
             self.again(folder, {"seconds": moment})
+            self.end("moments")
 
     def workers(self, count: int) -> None:
         """Kill so many workers of the work, which ends all the same."""
         while self.counts["killed"] < count:
-            folder, moment = self.fresh(), self.draw.uniform(0.0, self.seconds)
-            how, found = run(self.work, folder, until=moment, worker=self.draw)
+            folder, draw = self.fresh(), self.draw("moments")
+            moment = draw.uniform(0.0, self.seconds)
+            how, found = run(self.work, folder, until=moment, worker=draw)
             self.counts["killed" if how == "done without a worker" else "ended before"] += 1
             if how not in ("done", "done without a worker") or found != self.wanted:
                 self.complain(f"it {how}{difference(found, self.wanted)}", {"seconds": moment})
             self.clean(folder, {"seconds": moment})
+            self.end("moments")
 
     def at_changes(self, count: int) -> None:
         """Stop the work before changes of the file system, all of them or so many: killed, and with a full disk."""
         numbers = range(1, self.changes + 1)
-        for number in numbers if self.changes <= count else sorted(self.draw.sample(numbers, count)):
+        chosen = numbers if self.changes <= count else sorted(random.Random(self._seed).sample(numbers, count))
+        for number in chosen[self.at["changes"] :]:
             folder = self.fresh()
             self.counts["killed before a change"] += run(self.work, folder, change=number)[0] == "killed"
             self.again(folder, {"change": number})
@@ -344,16 +222,18 @@ class Attack:
             if how not in ("done", "refused"):
                 self.complain(f"without room it {how}: {said}", {"no room": number})
             self.again(folder, {"no room": number})
+            self.end("changes")
 
     def full_disks(self, count: int) -> None:
         """Let no file grow beyond sizes drawn by chance."""
-        for _ in range(count):
-            folder, size = self.fresh(), int(10 ** self.draw.uniform(0, 5))
+        while self.at["full disks"] < count:
+            folder, size = self.fresh(), int(10 ** self.draw("full disks").uniform(0, 5))
             how, said = run(self.work, folder, full=size)
             self.counts["full disk"] += how != "done"
             if how not in ("done", "refused"):
                 self.complain(f"with a full disk it {how}: {said}", {"full": size})
             self.again(folder, {"full": size})
+            self.end("full disks")
 
     def told(self) -> dict[str, Any]:
         """Return the counts, and what went wrong."""
@@ -361,18 +241,17 @@ class Attack:
         return {"work": self.name, **self.counts, **facts, "wrong": self.wrong}
 
 
-def attack(name: str, count: int, changes: int | None = None, seed: int = 0, tell: Any = print) -> dict[str, Any]:
+def attack(name: str, count: int, changes: int | None = None, **options: Any) -> dict[str, Any]:
     """Interrupt a kind of work; return the counts, and what went wrong.
 
     Args:
         name: The work.
         count: How many kills at moments drawn by chance; besides a tenth as many full disks.
         changes: Before how many changes of the file system it is stopped; as many as `count` by default.
-        seed: What the moments are drawn from.
-        tell: Called with what went wrong.
+        options: What else an `Attack` takes.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        made = Attack(name, Path(temporary), seed, tell)
+        made = Attack(name, Path(temporary), **options)
         if name == "search_worker":
             made.workers(count)
             return made.told()
@@ -380,6 +259,31 @@ def attack(name: str, count: int, changes: int | None = None, seed: int = 0, tel
         made.at_changes(count if changes is None else changes)
         made.full_disks(-(-count // 10))
         return made.told()
+
+
+class Log:
+    """The counts of each kind of work in a JSON file, also of one that has not ended: what it has come to is `at`.
+
+    Args:
+        path: The file; None keeps nothing.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        known = json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else []
+        self.found = {one["work"]: one for one in known}
+
+    def stopped(self, name: str) -> dict[str, Any] | None:
+        """Return the counts of a kind of work that was stopped."""
+        found: dict[str, Any] = self.found.get(name, {})
+        return found if "at" in found else None
+
+    def keep(self, told: dict[str, Any]) -> None:
+        """Note the counts of a kind of work."""
+        self.found[told["work"]] = told
+        if self._path is not None:
+            text = json.dumps([self.found[name] for name in JOBS if name in self.found], indent=1)
+            write_atomically(self._path, f"{text}\n")
 
 
 def main() -> None:
@@ -393,24 +297,20 @@ def main() -> None:
     import keras  # noqa: F401  (loaded once, and there in each fork)
     import tensorflow  # noqa: F401
     from quick_fit import hurry
+    from ready import load
 
-    from tfprune.cli.app import COMMANDS
-
-    for name in COMMANDS:
-        import_module(f"tfprune.cli.{name}")
+    load()
     hurry()
-    log = arguments.log
-    known = json.loads(log.read_text(encoding="utf-8")) if log and log.exists() else []
-    found = {one["work"]: one for one in known}
+    log = Log(arguments.log)
     for name in arguments.jobs:
-        found[name] = attack(
-            name, arguments.count, arguments.changes, arguments.seed, lambda case: print(case, flush=True)
-        )
-        print({key: value for key, value in found[name].items() if key != "wrong"}, flush=True)
-        if log:
-            text = json.dumps([found[name] for name in JOBS if name in found], indent=1)
-            log.write_text(f"{text}\n", encoding="utf-8")
-    raise SystemExit(1 if any(found[name]["wrong"] for name in arguments.jobs) else 0)
+        log.keep(
+            attack(
+                name, arguments.count, arguments.changes, seed=arguments.seed, keep=log.keep, before=log.stopped(name),
+                tell=lambda case: print(case, flush=True),
+            )
+        )  # fmt: skip
+        print({key: value for key, value in log.found[name].items() if key != "wrong"}, flush=True)
+    raise SystemExit(1 if any(log.found[name]["wrong"] for name in arguments.jobs) else 0)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from attacks.faults import run
-from attacks.kills import JOBS, damaged
+from attacks.kills import damaged
+from attacks.works import JOBS
 
 
 @pytest.mark.slow
