@@ -20,7 +20,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import settings
 from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
-from quick_fit import build_optimizers_first, hurry
+from quick_fit import build_first, hurry
 from support import ROOT, examples
 from warm import python_code
 
@@ -82,7 +82,7 @@ def short_trainings():
     """Trace each training step once, for a few steps; processes of their own do as users' do."""
     hurry()
     yield
-    build_optimizers_first(False)
+    build_first(False)
 
 
 @pytest.fixture(autouse=True)
