@@ -32,7 +32,8 @@ def fuzz(found: Any) -> str:
 
 def properties(found: Any) -> str:
     """Return what was tried of properties."""
-    return f"{found['tried']:,} examples of {found['tests']} tests"
+    left = f"; {found['left']} files of tests are left" if "left" in found else ""
+    return f"{found['tried']:,} examples of {found['tests']} tests{left}"
 
 
 def kills(found: Any) -> str:

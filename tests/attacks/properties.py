@@ -5,6 +5,8 @@ breaks it is shrunk to the smallest that does, and printed.
 
     python tests/attacks/properties.py --times 20 --log counts.json
     python tests/attacks/properties.py tests/graph --times 200         # of this folder only
+
+A run that is stopped goes on with the file where it was, as its log says.
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tfprune.files import write_atomically  # noqa: E402
+
 HEAD = re.compile(r"^(\S*::.+):$", re.MULTILINE)
 PHASE = re.compile(r"(\d+) passing(?: examples?)?, (\d+) failing")
 
@@ -32,6 +38,18 @@ def counted(said: str) -> dict[str, int]:
         phases = PHASE.findall(said[place.end() : end])
         found[place[1]] = sum(int(number) for phase in phases for number in phase)
     return found
+
+
+def files_in(folders: list[str]) -> list[str]:
+    """Return the files that have such tests."""
+    command = [sys.executable, "-m", "pytest", "-qq", "--collect-only", "-m", "hypothesis", "-c", "setup.cfg"]
+    done = subprocess.run(
+        [*command, "-W", "ignore", *folders], cwd=ROOT, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    found = re.findall(r"^(\S+\.py)(?:::|: \d)", done.stdout, re.MULTILINE)
+    if not found:
+        raise SystemExit(f"There are no such tests (exit code {done.returncode}):\n{done.stdout[-3000:]}")
+    return sorted(set(found))
 
 
 def run(folders: list[str], times: int, seconds: float | None = None) -> dict[str, Any]:
@@ -57,12 +75,29 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=20, help="so many times the examples of make test")
     parser.add_argument("--log", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
-    told = run(arguments.folders, arguments.times)
+    log, parts = arguments.log, {}
+    if log and log.exists():
+        before = json.loads(log.read_text(encoding="utf-8"))
+        parts = before.get("parts", {}) if before["times"] == arguments.times else {}
+    files = files_in(arguments.folders)
+    for number, file in enumerate(files, 1):
+        if file not in parts:
+            parts[file] = run([file], arguments.times)
+            print(f"{number} of {len(files)}: {file}: {parts[file]['tried']:,} examples", flush=True)
+        told = summed({name: parts[name] for name in files if name in parts}, arguments.times)
+        if log:
+            more = {} if number == len(files) else {"left": len(files) - number, "parts": parts}
+            write_atomically(log, json.dumps({**told, **more}, indent=1) + "\n")
     print(json.dumps(told, indent=1))
-    if arguments.log:
-        arguments.log.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     if told["wrong"]:
         raise SystemExit(f"Broken: {', '.join(told['wrong'])}")
+
+
+def summed(parts: dict[str, dict[str, Any]], times: int) -> dict[str, Any]:
+    """Return what the tests of several files tried, and which failed."""
+    found = parts.values()
+    tests, tried = (sum(part[name] for part in found) for name in ("tests", "tried"))
+    return {"times": times, "tests": tests, "tried": tried, "wrong": [one for part in found for one in part["wrong"]]}
 
 
 if __name__ == "__main__":
