@@ -54,8 +54,10 @@ class Queue:
         from optuna.storages import JournalStorage
         from optuna.storages.journal import JournalFileBackend
 
+        from tfprune.search.lock import Lock
+
         self._states = optuna.trial.TrialState
-        self._storage = JournalStorage(JournalFileBackend(str(path)))
+        self._storage = JournalStorage(JournalFileBackend(str(path), lock_obj=Lock(str(path))))
         self._study = optuna.create_study(
             study_name=STUDY, storage=self._storage, load_if_exists=True, sampler=optuna.samplers.RandomSampler()
         )
