@@ -27,7 +27,7 @@ def restart_random_states(model: keras.Model, seed: int) -> None:
         seed: The seed.
 
     Example:
-        >>> from tfprune.graph.random_state import random_states, restart_random_states
+        >>> from tfprune.graph.random_state import restart_random_states
         >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dropout(0.5)])
         >>> restart_random_states(model, 3)
         >>> first = model(np.ones((1, 8)), training=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
+from pathlib import Path
 
 from optuna.storages.journal import JournalFileSymlinkLock
 
@@ -32,4 +32,4 @@ class Lock(JournalFileSymlinkLock):  # type: ignore[misc]
             cause = error.__context__
             if not isinstance(cause, OSError) or cause.errno == errno.ENOENT:
                 raise
-            os.unlink(self._lock_file)
+            Path(self._lock_file).unlink(missing_ok=True)
