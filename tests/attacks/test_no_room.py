@@ -134,11 +134,17 @@ def test_a_child_that_runs_out_of_memory_is_a_sentence(tmp_path):
 
 INTERRUPTED = """
 import glob, os, signal, sys, threading, time
-from tfprune.cli.app import main
+from tfprune.cli import app
 
 when, after, *sys.argv[1:] = sys.argv[1:]
+begun = threading.Event()
+
+def import_module(name, imported=app.import_module):
+    begun.set()
+    return imported(name)
 
 def interrupt():
+    begun.wait()
     while not glob.glob(when):
         time.sleep(0.01)
     time.sleep(float(after))
@@ -148,9 +154,10 @@ def interrupt():
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 threading.Thread(target=interrupt, daemon=True).start()
-main()
+app.import_module = import_module  # which main calls first
+app.main()
 """
-"""A command that gets Ctrl-C some seconds after a file is there."""
+"""A command that gets Ctrl-C some seconds after it has begun and a file is there."""
 
 
 @pytest.mark.slow
