@@ -34,7 +34,7 @@ def reestimate(network: Network, inputs: Sequence[int], samples: Sequence[Array]
     outputs = list(tree.flatten(network.model.outputs))
     sums: dict[int, list[Array]] = {id(norm): [] for norm in norms}
     momenta = [norm.momentum for norm in norms]
-    found = {id(norm): np.stack([norm.moving_mean.numpy(), norm.moving_variance.numpy()]) for norm in norms}
+    found = {id(norm): counted(norm) for norm in norms}
     weights = []
     try:
         for norm in norms:
@@ -45,7 +45,7 @@ def reestimate(network: Network, inputs: Sequence[int], samples: Sequence[Array]
             weights.append(len(given[0]))
             run(outputs, values, lambda operation: isinstance(operation, layers.BatchNormalization))
             for norm in norms:
-                sums[id(norm)].append(np.stack([norm.moving_mean.numpy(), norm.moving_variance.numpy()]))
+                sums[id(norm)].append(counted(norm))
         found = {key: np.average(parts, axis=0, weights=weights) for key, parts in sums.items()}
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
@@ -53,3 +53,8 @@ def reestimate(network: Network, inputs: Sequence[int], samples: Sequence[Array]
             norm.moving_mean.assign(found[id(norm)][0])
             norm.moving_variance.assign(found[id(norm)][1])
     return True
+
+
+def counted(norm: layers.BatchNormalization) -> Array:
+    """Return the mean and the variance that a layer holds, in double precision: NumPy can't average bfloat16."""
+    return np.stack([norm.moving_mean, norm.moving_variance]).astype(np.float64)
