@@ -10,6 +10,7 @@ import inspect
 import os
 import sys
 import types
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ def described(path: str, value: Any) -> Iterator[str]:
             if name.startswith("_") or not getattr(owner(value, name), "__module__", "").startswith("tfprune"):
                 continue
             yield f"  .{name}" if isinstance(member, property) else f"  .{name}{signature(member)}"
+    elif typing.get_origin(value):
+        yield f"type {path}"
     elif callable(value):
         yield f"def {path}{signature(value)}"
     else:

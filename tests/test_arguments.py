@@ -50,4 +50,4 @@ def test_every_argument_is_in_the_signature_and_in_the_docstring(name):
     function = getattr(tfprune, name)
     for argument, one in inspect.signature(function).parameters.items():
         assert one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
-        assert f"        {argument}: " in function.__doc__
+        assert f"\n    {argument}: " in inspect.getdoc(function)

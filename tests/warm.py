@@ -16,7 +16,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
+
+REFUSED = "has known holes in loading model files"
+"""What the command line says of an old Keras."""
 
 LOADED = """
 import keras, tensorflow
@@ -158,7 +163,10 @@ def tfprune_command(
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", **env}
     words = [*map(str, arguments)]
     if not cold:
-        return WARM.run(words, folder, environment, timeout)
+        done = WARM.run(words, folder, environment, timeout)
+        if REFUSED in done.stderr:
+            pytest.skip(f"the command line refuses to load models by this Keras, which {REFUSED}")
+        return done
     program = [sys.executable, "-c", COLD, *words]
     return subprocess.run(program, capture_output=True, text=True, cwd=folder, env=environment, timeout=timeout)
 

@@ -146,6 +146,22 @@ def arm64() -> str:
 
 
 @figures
+def older_runtimes() -> str:
+    content = result("older_runtimes")
+    rows, versions = content["results"], content["versions"]
+    wrong = [row for row in rows if row["wrong"]]
+    old = wrong[0]["wrong"]
+    if any(row["told"] != bool(row["wrong"]) or row["wrong"] not in ([], old) for row in rows):
+        raise LookupError("lint did not tell exactly what the same runtimes get wrong: the text says it did")
+    return (
+        f"Of {len(rows)} small networks, ai-edge-litert {', '.join(old[:-1])} and {old[-1]} get {len(wrong)} wrong, in "
+        f"each precision, and {' and '.join(versions[len(old) :])} none (`python benchmarks/older_runtimes.py`, "
+        "[all of them](docs/benchmarks.md#older_runtimes)). `lint` names exactly these; so do the notes of what "
+        "`to_tflite` returns."
+    )
+
+
+@figures
 def zeros_or_filters() -> str:
     rows = result("zeros_or_filters")["rows"]
     original = one(rows, kind="whole", stored="float32")

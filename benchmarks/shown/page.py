@@ -89,6 +89,10 @@ ENTRIES = (
         "message instead of a ratio, the runtime could not load the file and said so.",
     ),
     Entry(
+        "older_runtimes", "What older runtimes compute wrong", "older_runtimes.py --packages …",
+        "On a PC; the runtimes of phones are of the same source, and were not run.",
+    ),
+    Entry(
         "lint_applications", "What the linter says of stock networks", "lint_applications.py",
         "Nothing is run on a phone.",
     ),

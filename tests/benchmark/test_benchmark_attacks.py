@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -167,7 +168,9 @@ def test_the_interpreters_own_words_are_kept(models, tmp_path):
     content[0:4] = (len(content) - 4).to_bytes(4, "little")  # the root table lies at the end
     path = tmp_path / "root.tflite"
     path.write_bytes(content)
-    with pytest.raises(BenchmarkError, match=r"while reading it \(.+\)\. The file is damaged"):
+    may_crash = version("ai-edge-litert").startswith("1.")  # as it reads behind the file
+    said = r"(was killed by SIG\w+ )?while reading it( \(.+\))?" if may_crash else r"while reading it \(.+\)"
+    with pytest.raises(BenchmarkError, match=rf"{said}\. The file is damaged"):
         inspect(path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import stat
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -28,11 +29,12 @@ def no_benchmark_model(monkeypatch, tmp_path):
 
 def test_layers_of_a_model(models):
     report = layers(models["mixed"].path, **BRIEF)
+    unnamed = version("tensorflow").startswith("2.18.")  # its files don't tell the layer of an output
     assert [(each.operations, each.layers) for each in report] == [
         (("CONV_2D",), ("first",)),
         (("CUMSUM",), ()),
         (("MEAN",), ("mean",)),
-        (("FULLY_CONNECTED",), ("last",)),
+        (("FULLY_CONNECTED",), () if unnamed else ("last",)),
     ]
     assert [each.shape for each in report] == [(1, 6, 6, 8), (1, 6, 6, 8), (1, 8), (1, 5)]
     assert [each.macs for each in report] == [36 * 8 * 27, 0, 0, 40]

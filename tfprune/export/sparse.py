@@ -48,7 +48,7 @@ def check_sparse(model: Any, quantize: str | None) -> list[str]:
     return []
 
 
-def check_loadable(content: bytes, target: Target | None, model: Any) -> None:
+def check_loadable(content: bytes, target: Target | None, model: Any) -> list[str]:
     """Refuse a file that a device can't load, or computes wrong numbers with, and say what to do.
 
     Args:
@@ -56,16 +56,24 @@ def check_loadable(content: bytes, target: Target | None, model: Any) -> None:
         target: The device; None for all but microcontrollers.
         model: The Keras model, for the names of its layers.
 
+    Returns:
+        Remarks on what older runtimes compute wrong.
+
     Raises:
         ExportError: If it is such a file.
     """
     from tfprune.xnnpack.failures import check_network
+    from tfprune.xnnpack.findings import KINDS
     from tfprune.xnnpack.network import read_network
+    from tfprune.xnnpack.rules import namer
+    from tfprune.xnnpack.steps import stepping_over
 
     known = [layer.name for layer in model._flatten_layers(include_self=False)]
-    found = check_network(read_network(content), target, known)
+    network = read_network(content)
+    found = check_network(network, target, known)
     if not found:
-        return
+        older = [] if target is not None and not target.stores_sparse else stepping_over(network, namer(network, known))
+        return [f"{one.layer!r} {KINDS[one.kind]}: it {one.problem}; {one.mend}." for one in older]
     worst = found[0]
     where = f"on {target.name}" if target is not None else "on phones and other ARM devices"
     if worst.kind == "wrong":

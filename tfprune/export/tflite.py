@@ -124,7 +124,7 @@ def to_tflite(
     if source is not None:
         notes.append(f"The model computes in {source}; a float32 copy of it was converted.")
     content, names = _convert(converted, signature, settings, data.calibration)
-    check_loadable(content, device, model)
+    notes += check_loadable(content, device, model)
     stored = read_stored(content)
     notes += checks.remarks(stored, settings)
     limit = checks.allowed_difference(tolerance, quantize, source)

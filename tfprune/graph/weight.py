@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 from keras import ops
+from keras.backend import standardize_dtype
 
 from tfprune.graph.node import Node
 from tfprune.graph.rules.base import Rule, register_rule
@@ -34,7 +35,7 @@ class ForEachSample(keras.Operation):  # type: ignore[misc]
         rank = max(len(value.shape), 1)
         first = (slice(None),) + (slice(0, 1),) * (len(batch.shape) - 1)
         one = batch[first]
-        zeros = ops.reshape(ops.zeros_like(one, dtype=value.dtype), (-1, *(1,) * (rank - 1)))
+        zeros = ops.reshape(ops.zeros_like(one, dtype=standardize_dtype(value.dtype)), (-1, *(1,) * (rank - 1)))
         return ops.logical_or(zeros, value) if str(zeros.dtype) == "bool" else zeros + value
 
     def compute_output_spec(self, value: Any, batch: Any) -> keras.KerasTensor:
@@ -47,13 +48,13 @@ class Constant(ForEachSample):
 
     def call(self, value: Any, batch: Any) -> Any:
         """Return the value with a zero added: nothing of the samples goes into it."""
-        zero = ops.zeros_like(ops.reshape(batch, (-1,))[(slice(0, 1),)], dtype=value.dtype)
+        zero = ops.zeros_like(ops.reshape(batch, (-1,))[(slice(0, 1),)], dtype=standardize_dtype(value.dtype))
         zero = ops.reshape(zero, (1,) * len(value.shape))
         return ops.logical_or(zero, value) if str(zero.dtype) == "bool" else zero + value
 
     def compute_output_spec(self, value: Any, batch: Any) -> keras.KerasTensor:
         """Return its shape and dtype."""
-        return keras.KerasTensor(value.shape, keras.backend.standardize_dtype(value.dtype))
+        return keras.KerasTensor(value.shape, standardize_dtype(value.dtype))
 
 
 @register_rule(ReadWeight)

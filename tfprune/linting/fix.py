@@ -1,4 +1,4 @@
-"""Layers written otherwise, so that the runtime can skip zeros, and the model computes what it did."""
+"""Layers written otherwise, so that the runtime can skip zeros and errs nowhere, and the model computes what it did."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tfprune.graph import trace
 from tfprune.graph.graph import Graph
 from tfprune.graph.node import Node
 from tfprune.linting.pieces import NewLayer
+from tfprune.linting.steps import explicit_padding
 from tfprune.surgery.compiled import carry_compilation
 from tfprune.surgery.rebuild import Rebuilt
 
@@ -30,6 +31,8 @@ def rewrite(model: Any) -> tuple[Any, tuple[str, ...]]:
     - `Flatten` of one position, and an average pooling over all positions, become global average poolings.
     - A first convolution of a grey image reads three copies of it.
     - Squeeze-and-excitation by Dense layers and `Reshape` is written with 1 × 1 convolutions.
+    - A convolution padded with "same" that steps over its last inputs, which older runtimes compute wrong, gets the
+      padding "valid".
 
     Args:
         model: A built Keras model of any kind; it is only read.
@@ -40,7 +43,7 @@ def rewrite(model: Any) -> tuple[Any, tuple[str, ...]]:
     graph = trace(model)
     chains: dict[int, Chain] = {}
     told: list[str] = []
-    for change in (excitations, heads, poolings, grey):
+    for change in (excitations, heads, poolings, grey, steps):
         for node, chain, words in change(graph):
             if id(node.operation) not in chains:
                 chains[id(node.operation)] = chain
@@ -142,6 +145,12 @@ def excitations(graph: Graph) -> Change:
         linear = NewLayer(layers.Activation, kept(node.operation) | {"activation": "linear"})
         found.append((node, [linear], "nothing is left to reshape"))
     return found
+
+
+def steps(graph: Graph) -> Change:
+    """Return the convolutions that step over their last inputs."""
+    chains = ((node, explicit_padding(node)) for node in graph.nodes)
+    return [(node, chain, "padding='valid' instead of 'same'") for node, chain in chains if chain]
 
 
 REGULARISED = ("kernel_regularizer", "bias_regularizer", "kernel_initializer", "bias_initializer")

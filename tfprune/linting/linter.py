@@ -17,6 +17,7 @@ from tfprune.xnnpack.clusters import survey
 from tfprune.xnnpack.failures import failures
 from tfprune.xnnpack.findings import KINDS, Finding
 from tfprune.xnnpack.network import Network, read_network
+from tfprune.xnnpack.steps import stepping_over
 
 __all__ = ["lint"]
 
@@ -31,7 +32,8 @@ def lint(
     form: it begins with a 3 × 3 convolution of three channels with strides of 2, ends in a global average pooling, and
     has between them only 1 × 1 convolutions, depthwise ones that are padded alike on all sides, sums, products and
     functions of single values; all in float; and more than two thirds of the 1 × 1 weights are zero. In a network that
-    is *nearly* of that form the runtime gives wrong numbers, without a message. This reads the network as XNNPACK does.
+    is *nearly* of that form the runtime gives wrong numbers, without a message; runtimes before LiteRT 2.2 also do
+    where a convolution that is padded with "same" steps over its last inputs. This reads the network as XNNPACK does.
 
     Args:
         model: A Keras model, or the path of a .tflite or .keras file. A model is converted to see what the runtime
@@ -84,6 +86,8 @@ def report(
     name = rules.namer(network, known)
     seen = survey(network)
     findings = failures(network, seen, target, name)
+    if target.stores_sparse:  # runs XNNPACK
+        findings += stepping_over(network, name)
     whole = [cluster for cluster in seen.clusters if not cluster.open_ends]
     fits = bool(whole) and bool(target.sparse_convolutions)
     skipping = [cluster for cluster in whole if cluster.enough(network)] if fits and network.sparse else []

@@ -9,6 +9,7 @@ __all__ = ["KINDS", "Finding"]
 KINDS = {
     "wrong": "gives wrong numbers",
     "fails": "can't be loaded",
+    "older": "gives wrong numbers with runtimes before LiteRT 2.2",
     "blocks": "keeps zeros from being skipped",
     "zeros": "has too few zeros",
     "channels": "runs slower than it could",
@@ -21,7 +22,7 @@ class Finding:
     """One thing that keeps a network from being fast, or from working, on a device.
 
     Args:
-        kind: `"wrong"`, `"fails"`, `"blocks"`, `"zeros"` or `"channels"`.
+        kind: `"wrong"`, `"fails"`, `"older"`, `"blocks"`, `"zeros"` or `"channels"`.
         layer: The Keras layer, or the operation where the file does not tell.
         problem: What is the matter with it.
         mend: What to do about it.

@@ -1,0 +1,45 @@
+"""Convolutions that step over inputs, which older runtimes compute wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tfprune.xnnpack.findings import Finding
+from tfprune.xnnpack.network import Network, Operation
+from tfprune.xnnpack.roles import SAME, window_of
+from tfprune.xnnpack.rules import Namer
+
+__all__ = ["stepping_over"]
+
+CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+
+
+def stepping_over(network: Network, name: Namer) -> Iterator[Finding]:
+    """Yield convolutions padded with 'same' whose last windows end before the input does.
+
+    TensorFlow pads nothing there; XNNPACK as it is in ai-edge-litert before 2.2 shifts the windows, without a message
+    (https://github.com/google-ai-edge/LiteRT/issues/9256; `python benchmarks/older_runtimes.py`). 1 × 1 kernels are
+    computed right.
+
+    Args:
+        network: The network of a file.
+        name: Names the layer of an operation.
+    """
+    for op in network.operations:
+        if op.kind in CONVOLUTIONS and op.options["padding"] == SAME and leaves_a_rest(network, op):
+            yield Finding(
+                "older",
+                name(op),
+                "is padded with 'same', and its strides step over the last inputs",
+                "write the same with padding='valid' (lint(fix=True) does)",
+            )
+
+
+def leaves_a_rest(network: Network, op: Operation) -> bool:
+    """Whether the windows of a convolution, of more than one value, end before its input does, in height or width."""
+    window = window_of(network, op, (0, 0, 0, 0))
+    if window.size == (1, 1):
+        return False
+    given, made = (network.tensors[index].shape[1:3] for index in (op.inputs[0], op.outputs[0]))
+    parts = zip(given, made, window.size, window.stride, window.dilation, strict=True)
+    return any((outputs - 1) * step + (size - 1) * apart + 1 < inputs for inputs, outputs, size, step, apart in parts)
