@@ -29,7 +29,8 @@ TIME_LIMIT = 3600.0
 """Seconds after which a conversion is stopped; one of a network with 300 million parameters takes some minutes."""
 
 LOG = "said.txt"
-NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
+ALONE = {"CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
+"""What the process has of its own: no GPU, and no other backend; PyTorch beside TensorFlow's converter crashes it."""
 
 TOO_LONG = (
     "TensorFlow's converter was stopped after {:g} s, the time limit. Give fewer samples to calibrate with, or a "
@@ -54,7 +55,7 @@ def run_converter(folder: Path) -> tuple[int, str]:
             return code, said.read_text(encoding="utf-8", errors="replace") if said.exists() else ""
     try:
         done = subprocess.run(
-            _command(str(folder)), env=child_environment(**NO_GPU), capture_output=True, stdin=subprocess.DEVNULL,
+            _command(str(folder)), env=child_environment(**ALONE), capture_output=True, stdin=subprocess.DEVNULL,
             check=False, timeout=TIME_LIMIT,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
@@ -133,7 +134,7 @@ class _Kept:
         process.wait()
 
     def _running(self) -> subprocess.Popen[bytes]:
-        environment = child_environment(**NO_GPU)
+        environment = child_environment(**ALONE)
         alive = self.process is not None and self.process.poll() is None and self.owner == os.getpid()
         if not alive or _telling(environment) != self.environment:
             self.close()
