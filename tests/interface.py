@@ -38,15 +38,15 @@ def lines() -> Iterator[str]:
 
 def described(path: str, value: Any) -> Iterator[str]:
     """Yield what a user has to know to call something."""
-    if inspect.isclass(value):
+    if typing.get_origin(value):
+        yield f"type {path}"
+    elif inspect.isclass(value):
         yield f"class {path}{signature(value)}"
         members = inspect.getmembers(value, lambda member: callable(member) or isinstance(member, property))
         for name, member in members:
             if name.startswith("_") or not getattr(owner(value, name), "__module__", "").startswith("tfprune"):
                 continue
             yield f"  .{name}" if isinstance(member, property) else f"  .{name}{signature(member)}"
-    elif typing.get_origin(value):
-        yield f"type {path}"
     elif callable(value):
         yield f"def {path}{signature(value)}"
     else:

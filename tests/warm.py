@@ -162,13 +162,14 @@ def tfprune_command(
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", **env}
     words = [*map(str, arguments)]
-    if not cold:
+    if cold:
+        program = [sys.executable, "-c", COLD, *words]
+        done = subprocess.run(program, capture_output=True, text=True, cwd=folder, env=environment, timeout=timeout)
+    else:
         done = WARM.run(words, folder, environment, timeout)
-        if REFUSED in done.stderr:
-            pytest.skip(f"the command line refuses to load models by this Keras, which {REFUSED}")
-        return done
-    program = [sys.executable, "-c", COLD, *words]
-    return subprocess.run(program, capture_output=True, text=True, cwd=folder, env=environment, timeout=timeout)
+    if REFUSED in done.stderr:
+        pytest.skip(f"the command line refuses to load models by this Keras, which {REFUSED}")
+    return done
 
 
 def python_code(
