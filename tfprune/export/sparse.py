@@ -63,7 +63,6 @@ def check_loadable(content: bytes, target: Target | None, model: Any) -> list[st
         ExportError: If it is such a file.
     """
     from tfprune.xnnpack.failures import check_network
-    from tfprune.xnnpack.findings import KINDS
     from tfprune.xnnpack.network import read_network
     from tfprune.xnnpack.rules import namer
     from tfprune.xnnpack.steps import stepping_over
@@ -73,7 +72,7 @@ def check_loadable(content: bytes, target: Target | None, model: Any) -> list[st
     found = check_network(network, target, known)
     if not found:
         older = [] if target is not None and not target.stores_sparse else stepping_over(network, namer(network, known))
-        return [f"{one.layer!r} {KINDS[one.kind]}: it {one.problem}; {one.mend}." for one in older]
+        return [f"{one.layer!r} {one.problem}; {one.mend}." for one in older]
     worst = found[0]
     where = f"on {target.name}" if target is not None else "on phones and other ARM devices"
     if worst.kind == "wrong":

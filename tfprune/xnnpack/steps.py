@@ -30,7 +30,7 @@ def stepping_over(network: Network, name: Namer) -> Iterator[Finding]:
             yield Finding(
                 "older",
                 name(op),
-                "is padded with 'same', and its strides step over the last inputs",
+                "is computed wrong by runtimes before LiteRT 2.2, as it is padded with 'same' and steps over inputs",
                 "write the same with padding='valid' (lint(fix=True) does)",
             )
 
