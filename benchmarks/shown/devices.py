@@ -151,7 +151,9 @@ def older_runtimes() -> str:
     rows, versions = content["results"], content["versions"]
     wrong = [row for row in rows if row["wrong"]]
     old = wrong[0]["wrong"]
-    if any(row["told"] != bool(row["wrong"]) or row["wrong"] not in ([], old) for row in rows):
+    if any(row["told"] != bool(row["wrong"]) or row["wrong"] not in ([], old) for row in rows) or any(
+        row["wrong"] != row["wrong in each"] for row in rows
+    ):
         raise LookupError("lint did not tell exactly what the same runtimes get wrong: the text says it did")
     return (
         f"Of {len(rows)} small networks, ai-edge-litert {', '.join(old[:-1])} and {old[-1]} get {len(wrong)} wrong, in "

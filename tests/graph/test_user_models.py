@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 
 import keras
 import numpy as np
@@ -79,7 +80,8 @@ def test_all_load_without_tfprune(cut, tmp_path, run_python):
 def test_tflite_gives_the_same(name, cut, tmp_path):
     """The smaller model becomes a .tflite file that agrees with it."""
     _, _, _, small = cut(name)
-    small, _ = rewrite(small)  # older runtimes compute a convolution of one wrong, as it was written
+    if tuple(map(int, version("ai-edge-litert").split(".")[:2])) < (2, 2):
+        small, _ = rewrite(small)  # which compute a convolution of one wrong, as it was written
     result = tfprune.to_tflite(small, tmp_path / "small.tflite", parity_data=random_batch(name, small))
     assert result.parity.relative < 1e-4
 

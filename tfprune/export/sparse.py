@@ -71,7 +71,7 @@ def check_loadable(content: bytes, target: Target | None, model: Any) -> list[st
     network = read_network(content)
     found = check_network(network, target, known)
     if not found:
-        older = [] if target is not None and not target.stores_sparse else stepping_over(network, namer(network, known))
+        older = stepping_over(network, target, namer(network, known))
         return [f"{one.layer!r} {one.problem}; {one.mend}." for one in older]
     worst = found[0]
     where = f"on {target.name}" if target is not None else "on phones and other ARM devices"

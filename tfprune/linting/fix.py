@@ -1,4 +1,4 @@
-"""Layers written otherwise, so that the runtime can skip zeros and errs nowhere, and the model computes what it did."""
+"""Layers written otherwise, so that runtimes skip zeros and older ones do not err; the model computes what it did."""
 
 from __future__ import annotations
 

@@ -86,8 +86,7 @@ def report(
     name = rules.namer(network, known)
     seen = survey(network)
     findings = failures(network, seen, target, name)
-    if target.stores_sparse:  # runs XNNPACK
-        findings += stepping_over(network, name)
+    findings += stepping_over(network, target, name)
     whole = [cluster for cluster in seen.clusters if not cluster.open_ends]
     fits = bool(whole) and bool(target.sparse_convolutions)
     skipping = [cluster for cluster in whole if cluster.enough(network)] if fits and network.sparse else []

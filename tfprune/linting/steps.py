@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
 
 from tfprune.graph.node import Node
 from tfprune.linting.pieces import NewLayer
+from tfprune.xnnpack.steps import missing
 
 __all__ = ["explicit_padding"]
 
@@ -36,19 +36,18 @@ def explicit_padding(node: Node) -> list[NewLayer] | None:
     layer: Any = node.operation
     if type(layer) not in PADDINGS or layer.padding != "same" or layer.data_format != "channels_last":
         return None
-    sizes, given = layer.kernel_size, [size for size in node.inputs[0].shape[1:-1] if size is not None]
-    if set(sizes) == {1} or len(given) < len(sizes):
+    sizes, shapes = layer.kernel_size, (node.inputs[0].shape, node.results[0].shape)
+    given, made = ([size or 0 for size in shape[1:-1]] for shape in shapes)  # 0 for what is open
+    if set(sizes) == {1} or 0 in given:
         return None
-    missing = []
-    for inputs, size, step, apart in zip(given, sizes, layer.strides, layer.dilation_rate, strict=True):
-        last = (math.ceil(inputs / step) - 1) * step
-        missing.append(last + (size - 1) * apart + 1 - inputs)
-    if min(missing) >= 0:
+    lacking = [missing(*part) for part in zip(given, made, sizes, layer.strides, layer.dilation_rate, strict=True)]
+    if min(lacking) >= 0:
         return None
     config = {name: value for name, value in layer.get_config().items() if name != "name"}
     chain = [NewLayer(type(layer), config | {"padding": "valid"}, layer.get_weights())]
-    if max(missing) > 0:
-        around = [(max(count, 0) // 2, max(count, 0) - max(count, 0) // 2) for count in missing]
+    if max(lacking) > 0:
+        padded = [max(count, 0) for count in lacking]
+        around = [(count // 2, count - count // 2) for count in padded]
         padding = {"padding": tuple(around) if len(around) > 1 else around[0], "dtype": config["dtype"]}
         chain.insert(0, NewLayer(PADDINGS[type(layer)], padding | {"data_format": "channels_last"}))
     return chain
