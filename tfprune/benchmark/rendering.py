@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from tfprune.benchmark.records import Failure, ModelResult
 from tfprune.benchmark.results import Report
+from tfprune.sizes import readable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["as_table", "as_text", "human_bytes", "printable"]
+__all__ = ["as_table", "as_text", "printable"]
 
 
 def as_text(report: Report) -> str:
@@ -19,7 +20,7 @@ def as_text(report: Report) -> str:
     names = _names(report)
     lines = []
     for name, model in zip(names, report, strict=False):
-        lines += [f"{name}: {human_bytes(model.file_bytes)}, {human_bytes(model.gzip_bytes)} gzip", str(model)]
+        lines += [f"{name}: {_size(model.file_bytes)}, {_size(model.gzip_bytes)} gzip", str(model)]
         lines.append(_details(model))
         lines += [f"{model.delegation}"] * (model.delegation is not None)
     for name, model in zip(names, report, strict=False):
@@ -46,32 +47,23 @@ def as_table(report: Report) -> Table:
         high = times.p95_ms if times.p90_ms is None else times.p90_ms
         table.add_row(
             Text(name),
-            human_bytes(model.file_bytes),
-            human_bytes(model.gzip_bytes),
+            _size(model.file_bytes),
+            _size(model.gzip_bytes),
             f"{times.median_ms:.3f} ms",
             f"{times.p5_ms:.3f}-{high:.3f} ms" + " (p95)" * (times.p90_ms is None),
             "" if times.cpu_min_ms is None else f"{times.cpu_min_ms:.3f} ms",
             "" if taken is None else f"{taken.taken} of {taken.taken + taken.left}",
             f"{model.speedup.median:.2f}x" if model.speedup else "1.00x" if i == 0 else "",
-            human_bytes(model.memory.peak_bytes),
+            _size(model.memory.peak_bytes),
         )
     for name in names[len(report) :]:
         table.add_row(Text(name), "", "", "failed")
     return table
 
 
-def human_bytes(count: int | None) -> str:
-    """Return a number of bytes for people: `human_bytes(83_400)` is "83.4 kB"."""
-    if count is None:
-        return "unknown"
-    if abs(count) < 1000:
-        return f"{count} B"
-    value = float(count)
-    for unit in ("kB", "MB", "GB"):
-        value /= 1000
-        if abs(value) < 999.95 or unit == "GB":
-            break
-    return f"{value:.1f} {unit}"
+def _size(count: int | None) -> str:
+    """Return a number of bytes for people, which may not be known."""
+    return "unknown" if count is None else readable(count)
 
 
 def printable(text: str) -> str:
@@ -90,7 +82,7 @@ def _details(model: ModelResult) -> str:
     return (
         f"Median {times.median_ms * 1e3:.1f} us, {p90}p5-p95 {times.p5_ms * 1e3:.1f}-{times.p95_ms * 1e3:.1f} us over "
         f"{times.num_runs} runs{cpu}; "
-        f"peak memory {human_bytes(memory.peak_bytes)}, of which the model {human_bytes(memory.model_bytes)}"
+        f"peak memory {_size(memory.peak_bytes)}, of which the model {_size(memory.model_bytes)}"
     )
 
 

@@ -15,6 +15,7 @@ from tfprune.pruning.filter_scores import filter_scores
 from tfprune.pruning.selection import Target
 from tfprune.scope import Scope, keep_best
 from tfprune.statistics import Study
+from tfprune.statistics.sensitivity import layer_errors
 
 __all__ = ["Rule", "check_finite"]
 
@@ -117,7 +118,7 @@ class Rule:
         if self.scope.levels:
             if study is None or study.data is None:
                 raise InputError(f"{self.scope} needs data, without labels: give data=, anything fit takes.")
-            errors = study.errors(targets, weights, units, self.scope.levels)
+            errors = layer_errors(study, targets, weights, units, self.scope.levels)
             units = [replace(own, errors=one) for own, one in zip(units, errors, strict=True)]
         kept: list[BoolArray] = [np.empty(0, dtype=bool)] * len(targets)
         together = [index for index, target in enumerate(targets) if target.sparsity is None]

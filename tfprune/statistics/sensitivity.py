@@ -20,10 +20,10 @@ __all__ = ["layer_errors"]
 def layer_errors(
     study: Study, targets: Sequence[Any], weights: Sequence[Array], units: Sequence[Units], levels: Sequence[float]
 ) -> list[Array]:
-    """Return the error of each layer at some sparsities, after a refit of the weights that are left.
+    """Return the error of each layer at some sparsities, after a refit of the weights that are left; measured once.
 
     Args:
-        study: The network and the samples.
+        study: The network and the samples; it keeps what is found, and the next call returns that.
         targets: The kernels.
         weights: Their values.
         units: Their units with scores.
@@ -32,6 +32,8 @@ def layer_errors(
     Returns:
         For each kernel the squared error of the outputs relative to their variance, float (levels,).
     """
+    if study.layer_errors is not None:
+        return study.layer_errors
     moments = dict(grams(study, [target.variable for target in targets]))
     found = []
     each = zip(targets, weights, units, strict=True)
@@ -47,6 +49,7 @@ def layer_errors(
             pruned = np.where(free, matrix, 0.0), np.zeros(matrix.shape[::2])
             errors.append(float(whole.error(*whole.solve(*pruned, free)).sum()) / spread)
         found.append(np.array(errors))
+    study.layer_errors = found
     return found
 
 

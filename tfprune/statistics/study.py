@@ -64,7 +64,7 @@ class Study:
         self.seed = seed
         self.progress = progress
         self.watched: Callable[[Sequence[keras.Variable]], list[Array]] | None = None
-        self._errors: list[Array] | None = None
+        self.layer_errors: list[Array] | None = None  # kept by sensitivity.layer_errors
         self._known: dict[tuple[str, tuple[int, ...]], list[Array]] = {}
 
     @cached_property
@@ -152,14 +152,6 @@ class Study:
                 check_statistic(name, group.name, values)
             self._known[key] = found
         return self._known[key]
-
-    def errors(self, targets: Any, weights: Sequence[Array], units: Any, levels: Sequence[float]) -> list[Array]:
-        """Return what the outputs of layers lose at some sparsities, measured once; see `sensitivity.layer_errors`."""
-        from tfprune.statistics.sensitivity import layer_errors
-
-        if self._errors is None:
-            self._errors = layer_errors(self, targets, weights, units, levels)
-        return self._errors
 
     def loss(self, x: Any, y: Any, weight: Any) -> Any:
         """Return the mean loss of a batch as `fit` counts it, without penalties on weights."""
