@@ -2,8 +2,8 @@
 
 Each network is cut to 1 ÷ 1.5, 2.1, 2.57 and 4 of its multiply-accumulates. What chooses channels and what refits sees
 images without labels; test images are others. `--epochs` adds fine-tuning with labels, on the same few training images;
-with `--teach` the whole network teaches instead, on these images without labels. Each result is written at once; the
-same command continues where it was stopped.
+with `--teach` the whole network teaches instead, on these images without labels; `--rate` gives another learning rate.
+Each result is written at once; the same command continues where it was stopped.
 
     python benchmarks/resnet_cifar10.py --data-dir <folder with resnet56_cifar10.keras and cifar10_lossless_subset.npz>
 """
@@ -24,6 +24,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 NETWORKS = ("resnet56_cifar10", "resnet20_cifar10")
 RATIOS = (1.5, 2.1, 2.57, 4.0)
 EPOCHS = (1, 3, 10)
+RATE = 0.01
+TRAININGS = {"tuned": "fine-tuned with labels", "taught": "taught by the whole network, without labels"}
 FACTORS = "layers factorised, mixed forms"
 METHODS: dict[str, dict[str, Any]] = {
     FACTORS: {},
@@ -95,7 +97,22 @@ def measure(model: Any, images: Images, ratio: float, method: str, seed: int, sa
     }
 
 
-def fine_tune(model: Any, images: Images, epochs: int, seed: int, teacher: Any = None) -> list[float]:
+def training_of(taught: bool, rate: float) -> str:
+    """Return under which name the accuracies after each epoch of a training stand in a result."""
+    return ("taught" if taught else "tuned") + ("" if rate == RATE else f" at {rate:g}")
+
+
+def trainings_in(results: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the names of trainings that results have, and what they are in words."""
+    names = sorted({key for result in results for key in result if key.startswith(tuple(TRAININGS))}, reverse=True)
+    told = {}
+    for name in names:
+        kind, _, rate = name.partition(" at ")
+        told[name] = f"{TRAININGS[kind]} on 4,000 images, at a learning rate of {rate or RATE}"
+    return told
+
+
+def fine_tune(model: Any, images: Images, epochs: int, seed: int, rate: float, teacher: Any = None) -> list[float]:
     """Return the test accuracy after each epoch of training: shifted and mirrored images, cosine decay.
 
     With a teacher no label is seen: the network learns what it answers (KD).
@@ -118,7 +135,7 @@ def fine_tune(model: Any, images: Images, epochs: int, seed: int, teacher: Any =
         data.map(lambda x, _: x), tfprune.Distiller(model, teacher, "kd")
     )  # fmt: skip
     trained.compile(
-        keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.01, steps), momentum=0.9),
+        keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(rate, steps), momentum=0.9),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True) if teacher is None else None,
     )
     found = []
@@ -179,7 +196,7 @@ def tuned(results: list[dict[str, Any]], key: str, how: str) -> str:
                 rows.append([method, *cells])
         if rows:
             headers = ["", *(f"{ratio}×, epoch {epoch}" for ratio in ratios for epoch in EPOCHS)]
-            title = f"{network}, refitted, then {how} 4,000 images"
+            title = f"{network}, refitted, then {how}"
             texts.append(f"\n\n{title}:\n\n{markdown(headers, rows)}")
     return "".join(texts)
 
@@ -210,12 +227,13 @@ def main() -> None:
     parser.add_argument("--ratios", nargs="+", type=float, default=list(RATIOS), choices=RATIOS)
     parser.add_argument("--epochs", type=int, default=0, help="epochs of fine-tuning after the refit")
     parser.add_argument("--teach", action="store_true", help="without labels, by the whole network as the teacher")
+    parser.add_argument("--rate", type=float, default=RATE, help="the learning rate that it begins with")
     arguments = parser.parse_args()
     import json
 
     import keras
 
-    path, training = destination(arguments, "resnet_cifar10"), "taught" if arguments.teach else "tuned"
+    path, training = destination(arguments, "resnet_cifar10"), training_of(arguments.teach, arguments.rate)
     content: dict[str, Any] = {"environment": environment(), "samples": arguments.samples, "dense": {}, "results": []}
     if path.exists() and not arguments.quick:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -236,11 +254,14 @@ def main() -> None:
                     if found is not None and len(found.get(training, [])) >= arguments.epochs:
                         continue
                     samples = 256 if arguments.quick else arguments.samples
-                    earlier = {"tuned": [], **{k: v for k, v in (found or {}).items() if k in ("tuned", "taught")}}
+                    earlier = {
+                        "tuned": [],
+                        **{k: v for k, v in (found or {}).items() if k.startswith(tuple(TRAININGS))},
+                    }
                     result = key | earlier | measure(model, images, ratio, method, seed, samples)
                     made, teacher = result.pop("model"), model if arguments.teach else None
                     if arguments.epochs:
-                        result[training] = fine_tune(made, images, arguments.epochs, seed, teacher)
+                        result[training] = fine_tune(made, images, arguments.epochs, seed, arguments.rate, teacher)
                     content["results"] = [r for r in content["results"] if r is not found] + [result]
                     write_json(path, content)
                     print(
@@ -248,9 +269,8 @@ def main() -> None:
                         flush=True,
                     )
     results = content["results"]
-    trained = tuned(results, "tuned", "fine-tuned with labels on")
-    trained += tuned(results, "taught", "taught by the whole network, without labels, on")
-    parts = [table(results, content["dense"]) + trained, certainty(content)]
+    trained = (tuned(results, name, how) for name, how in trainings_in(results).items())
+    parts = [table(results, content["dense"]) + "".join(trained), certainty(content)]
     text = "\n\n".join([*parts, f"Time, {content['samples']} images: {times(results)}"])
     report(path, content, text)
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from common import FOLDER, destination, environment, make_parser, markdown, report, write_json
-from resnet_cifar10 import NETWORKS, RATIOS, Images, certainty, spread
+from resnet_cifar10 import NETWORKS, RATE, RATIOS, TRAININGS, Images, certainty, spread, training_of, trainings_in
 
 BLOCKS = {"resnet56_cifar10": 9, "resnet20_cifar10": 3}
 SAMPLES = 1024
@@ -145,7 +145,8 @@ def best(results: list[dict[str, Any]], network: str, wanted: float) -> dict[str
 
 def missing(content: dict[str, Any], network: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the settings with ratios that have no result yet, as the child wants them."""
-    done = {key(r) for r in content["results"] if len(r["tuned"]) >= arguments.epochs or r["accuracy"] is None}
+    training = training_of(False, arguments.rate)
+    done = {key(r) for r in content["results"] if len(r.get(training, [])) >= arguments.epochs or r["accuracy"] is None}
     chosen = None
     if arguments.best:
         tops = [best(content["results"], network, wanted) for wanted in arguments.ratios]
@@ -159,6 +160,8 @@ def missing(content: dict[str, Any], network: str, arguments: argparse.Namespace
                 "criterion_options": CRITERIA[setting["criterion"]],
                 "scope_options": SCOPES[setting["scope"]],
                 "epochs": arguments.epochs,
+                "rate": arguments.rate,
+                "training": training,
                 "index": len(settings),
             }
             settings.append({**setting, "ratios": ratios, **options})
@@ -186,7 +189,7 @@ def run_child(python: str, arrays: Path, task: dict[str, Any], take: Callable[[d
 
 def run_network(content: dict[str, Any], path: Path, network: str, arguments: argparse.Namespace) -> None:
     """Do what is missing of one network, and write the file after each result."""
-    settings = missing(content, network, arguments)
+    settings, training = missing(content, network, arguments), training_of(False, arguments.rate)
     if not settings:
         return
 
@@ -196,9 +199,11 @@ def run_network(content: dict[str, Any], path: Path, network: str, arguments: ar
             return
         setting = settings[result.pop("setting")]
         result = {name: setting[name] for name in ("network", "criterion", "scope", "steps", "seed")} | result
+        earlier = next((r for r in content["results"] if key(r) == key(result)), {"tuned": []})
+        result = {name: value for name, value in earlier.items() if name.startswith(tuple(TRAININGS))} | result
         content["results"] = [r for r in content["results"] if key(r) != key(result)] + [result]
         write_json(path, content)
-        shown = ("network", "criterion", "scope", "steps", "seed", "wanted", "shortcut", "ratio", "accuracy", "tuned")
+        shown = ("network", "criterion", "scope", "steps", "seed", "wanted", "shortcut", "ratio", "accuracy", training)
         print({name: result[name] for name in shown if name in result} | {"crashes": result["crashes"]}, flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
@@ -275,19 +280,19 @@ def crashes(results: list[dict[str, Any]], network: str) -> str:
     return " ".join(lines)
 
 
-def tuned(results: list[dict[str, Any]]) -> str:
+def tuned(results: list[dict[str, Any]], training: str, how: str) -> str:
     """Return the accuracies after fine-tuning as Markdown."""
-    found = sorted((r for r in results if r["tuned"]), key=lambda r: (r["network"], r["wanted"], -r["accuracy"]))
+    found = sorted((r for r in results if r.get(training)), key=lambda r: (r["network"], r["wanted"], -r["accuracy"]))
     if not found:
         return ""
-    epochs = [n for n in (1, 3, 10) if n <= min(len(r["tuned"]) for r in found)]
+    epochs = [n for n in (1, 3, 10) if n <= min(len(r[training]) for r in found)]
     rows = [
         [f"{r['network']}, {r['wanted']}× ({r['ratio']:.2f}×), {name_of(r)}", f"{r['accuracy']:.2f}"]
-        + [f"{r['tuned'][n - 1]:.2f}" for n in epochs]
+        + [f"{r[training][n - 1]:.2f}" for n in epochs]
         for r in found
     ]
     headers = ["", "at once", *(f"after epoch {n}" for n in epochs)]
-    return f"Fine-tuned with labels on 4,000 images:\n\n{markdown(headers, rows)}"
+    return f"{how.capitalize()}:\n\n{markdown(headers, rows)}"
 
 
 def text_of(content: dict[str, Any]) -> str:
@@ -302,7 +307,7 @@ def text_of(content: dict[str, Any]) -> str:
         f"Hessian and OBD-C the labels of {content['samples']:,} images. Multiply-accumulates are of convolutions and "
         "the dense layer; the ratio that was reached stands in brackets."
     )
-    parts.append(tuned(results))
+    parts += [tuned(results, name, how) for name, how in trainings_in(results).items()]
     for network in content["dense"]:
         parts.append(f"{network}, all settings, not fine-tuned:\n\n{table(results, network)}")
         if any("padding" in r["crashes"] for r in results if r["network"] == network):
@@ -323,6 +328,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", nargs="+", type=int, default=list(STEPS), help="of pruning, from whole to nothing")
     parser.add_argument("--ratios", nargs="+", type=float, default=list(RATIOS), choices=RATIOS)
     parser.add_argument("--epochs", type=int, default=0, help="epochs of fine-tuning")
+    parser.add_argument("--rate", type=float, default=RATE, help="the learning rate that it begins with")
     parser.add_argument("--best", action="store_true", help="only the setting that is best so far, for each ratio")
     arguments = parser.parse_args()
     if arguments.quick:

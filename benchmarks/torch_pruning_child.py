@@ -324,7 +324,7 @@ def prune_in_steps(
         yield wanted, model, {"steps_done": pruner.current_step}
 
 
-def fine_tune(model: nn.Module, images: Images, epochs: int, seed: int) -> list[float]:
+def fine_tune(model: nn.Module, images: Images, epochs: int, seed: int, rate: float) -> list[float]:
     """Return the test accuracy after each epoch; all as `fine_tune` of resnet_cifar10.py does it in Keras."""
     torch.manual_seed(seed)
     model = copy.deepcopy(model).to(memory_format=torch.channels_last)
@@ -332,7 +332,7 @@ def fine_tune(model: nn.Module, images: Images, epochs: int, seed: int) -> list[
         parameter.requires_grad_("shortcut" not in name)
     padded = functional.pad(images.x_train, (4, 4, 4, 4))
     batches = -(-len(padded) // 128)
-    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.01, momentum=0.9)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=rate, momentum=0.9)
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
     found = []
     for _ in range(epochs):
@@ -402,7 +402,9 @@ class Work:
             "own_ratio": float(whole / operations),
             "parameters": int(parameters),
             "accuracy": self.images.accuracy(model),
-            "tuned": fine_tune(model, self.images, epochs, setting["seed"]) if epochs else [],
+            setting["training"]: (
+                fine_tune(model, self.images, epochs, setting["seed"], setting["rate"]) if epochs else []
+            ),
         }
 
     def do(self, setting: dict[str, Any]) -> None:
@@ -420,7 +422,7 @@ class Work:
             except Exception as error:
                 crashes = {**crashes, variant: first_line(error)}
         for wanted in left:
-            say({"setting": setting["index"], "wanted": wanted, "accuracy": None, "tuned": [], "crashes": crashes})
+            say({"setting": setting["index"], "wanted": wanted, "accuracy": None, "crashes": crashes})
 
 
 def say(result: dict[str, Any]) -> None:
