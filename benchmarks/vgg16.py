@@ -5,8 +5,9 @@ larger ones. From it filters are removed step by step, to half of the parameters
 structured optimal brain surgeon on images without labels, refitted, and trained for some epochs with the whole network
 as the teacher; its answers to some variants of the training images are kept in files. Each network becomes a float and
 an int8 file; accuracy is the interpreter's on 10,000 test images, latency is measured beside the whole network's,
-taking turns. Networks are kept in `--work`; the same command continues where it stopped. All trainings compute in
-bfloat16 on CPUs that have instructions for it (`--policy`); what is cut, refitted and measured is float32.
+taking turns. Networks are kept in `--work`; the same command continues where it stopped. `--keep` writes the smallest
+int8 file to a folder, with its card. All trainings compute in bfloat16 on CPUs that have instructions for it
+(`--policy`); what is cut, refitted and measured is float32.
 
     python benchmarks/vgg16.py --data-dir <folder with cifar10_jpeg.npz> --work <folder for networks>
     python benchmarks/vgg16.py --dataset fashion_mnist --work <another folder>
@@ -198,6 +199,27 @@ def measure(models: dict[str, Any], images: Images, work: Path, seconds: float) 
     return rows
 
 
+def keep(model: Any, content: dict[str, Any], images: Images, path: Path, command: str) -> None:
+    """Write a network as an int8 file, with a card that says what was measured of it."""
+    import tfprune
+
+    first, last = content["rows"][0], content["rows"][-1]
+    x = images.x_train[:512].astype("float32")
+    checked = images.x_test[:100].astype("float32")
+    result = tfprune.to_tflite(model, path, quantize="int8", representative_data=x, parity_data=checked, overwrite=True)
+    result.save_card(overwrite=True, extra={
+        "Network": f"VGG-16 for {images.name}, {last['parameters']:,} parameters of {first['parameters']:,}; filters "
+        "removed step by step by tfprune.plan_filters, refitted, and taught by the original",
+        "Trained": "on all training images; images of 32 × 32, values from 0 to 255",
+        "Top-1": f"{last['accuracy']:.2f} % of {len(images.y_test):,} test images by the interpreter, original "
+        f"{first['accuracy']:.2f} %",
+        "Speed-up": f"{last['speed_up']:.1f}× of the original as float, one thread of {content['environment']['cpu']}, "
+        "side by side",
+        "Original": f"{first['bytes']:,} bytes",
+        "Made by": command,
+    })  # fmt: skip
+
+
 def table(content: dict[str, Any]) -> str:
     """Return the results as Markdown."""
     whole = content["rows"][0]
@@ -237,6 +259,7 @@ def main() -> None:
     parser.add_argument(
         "--policy", default=fast_policy(), help="what trainings compute in, here by default %(default)s"
     )
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="folder for the smallest int8 file, with its card")
     arguments = parser.parse_args()
     quick = arguments.quick
     name = "vgg16" if arguments.dataset == "cifar10" else f"vgg16_{arguments.dataset}"
@@ -262,6 +285,11 @@ def main() -> None:
     told = "The whole network was trained for {epochs} epochs, {seconds:.0f} s.".format(**content["trained"])
     text = f"{table(content)}\n\n{told} {images.name}, {len(images.y_test):,} test images."
     report(destination(arguments, name), content, text)
+    if arguments.keep is not None:
+        arguments.keep.mkdir(parents=True, exist_ok=True)
+        told = "--data-dir …" if arguments.dataset == "cifar10" else f"--dataset {arguments.dataset}"
+        command = f"python benchmarks/vgg16.py {told} --keep tflite_models"
+        keep(model, content, images, arguments.keep / f"{name}_int8.tflite", command)
 
 
 if __name__ == "__main__":
