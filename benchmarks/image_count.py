@@ -1,7 +1,8 @@
 """Accuracy of networks at half of the multiply-accumulates by how many images without labels were looked at.
 
-The images are drawn anew for each seed, from the training images; the accuracy is that on the test images, without any
-training. Each result is written at once; the same command continues where it was stopped.
+The images are drawn anew for each seed, from the training images, and looked at as they are, or as they are and
+mirrored; the accuracy is that on the test images, without any training. Each result is written at once; the same
+command continues where it was stopped.
 
     python benchmarks/image_count.py --data-dir <folder with resnet20_cifar10.keras and cifar10_lossless_subset.npz>
 """
@@ -21,7 +22,8 @@ from factorization import Task
 from resnet_cifar10 import spread
 
 NETWORKS = ("resnet20_cifar10", "fashion_cnn")
-METHODS = {"layers factorised": "factorize", "filters removed": "prune_filters"}
+FACTORS, FILTERS, MIRRORED = "layers factorised", "filters removed", ", images and their mirrored copies"
+METHODS = (FACTORS, FILTERS, FACTORS + MIRRORED, FILTERS + MIRRORED)
 COUNTS = (16, 32, 64, 128, 256, 512, 1024, 2048)
 SEEDS = (0, 1, 2)
 
@@ -33,12 +35,14 @@ def measure(task: Task, method: str, count: int, seed: int) -> dict[str, Any]:
     import tfprune
 
     images = task.x_train[np.random.default_rng(seed).permutation(len(task.x_train))[:count]]
+    if method.endswith(MIRRORED):
+        images = np.concatenate([images, images[:, :, ::-1]])
     begin = time.perf_counter()
     budget = tfprune.Budget(macs=0.5)
-    if METHODS[method] == "factorize":
-        small = tfprune.factorize(task.model, budget, data=images, samples=count)
+    if method.startswith(FACTORS):
+        small = tfprune.factorize(task.model, budget, data=images, samples=len(images))
     else:
-        small = tfprune.prune_filters(task.model, budget, data=images, samples=count, seed=seed, verbose=0)
+        small = tfprune.prune_filters(task.model, budget, data=images, samples=len(images), seed=seed, verbose=0)
     return {"accuracy": task.accuracy(small), "seconds": time.perf_counter() - begin}
 
 
