@@ -254,12 +254,9 @@ def main() -> None:
                     if found is not None and len(found.get(training, [])) >= arguments.epochs:
                         continue
                     samples = 256 if arguments.quick else arguments.samples
-                    earlier = {
-                        "tuned": [],
-                        **{k: v for k, v in (found or {}).items() if k.startswith(tuple(TRAININGS))},
-                    }
-                    result = key | earlier | measure(model, images, ratio, method, seed, samples)
-                    made, teacher = result.pop("model"), model if arguments.teach else None
+                    measured = measure(model, images, ratio, method, seed, samples)
+                    made, teacher = measured.pop("model"), model if arguments.teach else None
+                    result = key | {"tuned": []} | measured | (found or {})  # the same network, up to rounding
                     if arguments.epochs:
                         result[training] = fine_tune(made, images, arguments.epochs, seed, arguments.rate, teacher)
                     content["results"] = [r for r in content["results"] if r is not found] + [result]
