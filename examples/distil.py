@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Learn from what the network was before
 #
-# A quarter of a network, refitted without labels, then taught by the whole one: with labels, and without any.
+# A quarter of a network, refitted without labels, then taught by the original: with labels, and without any.
 
 # %%
 import os
@@ -19,7 +19,7 @@ train, test = (data.x_train, data.y_train), (data.x_test, data.y_test)
 model = tfprune.models.small_cnn()
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(*train, batch_size=64, epochs=EPOCHS, verbose=2)
-print(f"whole network: {model.evaluate(*test, verbose=0)[1]:.1%}")
+print(f"original: {model.evaluate(*test, verbose=0)[1]:.1%}")
 
 # %% [markdown]
 # ## The student

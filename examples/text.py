@@ -72,9 +72,9 @@ plan = tfprune.plan_filters(model, Budget(macs=0.5), data=x[:1024])
 print(plan)
 small = plan.repair().model
 before, after = (network.evaluate(x_test, y_test, verbose=0)[1] for network in (model, small))
-print(f"whole {before:.1%}, half {after:.1%}")
+print(f"original {before:.1%}, half {after:.1%}")
 
 distiller = tfprune.Distiller(small, model)
 distiller.compile(keras.optimizers.Adam(3e-4), "sparse_categorical_crossentropy")
 distiller.fit(x, y, batch_size=64, epochs=max(1, EPOCHS // 4), verbose=2)
-print(f"taught by the whole network: {small.evaluate(x_test, y_test, verbose=0)[1]:.1%}")
+print(f"taught by the original: {small.evaluate(x_test, y_test, verbose=0)[1]:.1%}")

@@ -30,7 +30,7 @@ SAYS = {
     "without_labels": "a quarter of it, by magnitude: ",
     "segmentation": "Speed-up of",
     "subclassed": "Functional with",
-    "text": "taught by the whole network",
+    "text": "taught by the original",
     "transfer_learning": "2 models",
 }
 """What some of them say at the end."""
