@@ -19,7 +19,7 @@ train, test = (data.x_train, data.y_train), (data.x_test, data.y_test)
 model = tfprune.models.small_cnn()
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(*train, batch_size=64, epochs=EPOCHS, verbose=2)
-print(f"whole network: {model.evaluate(*test, verbose=0)[1]:.1%}")
+print(f"original: {model.evaluate(*test, verbose=0)[1]:.1%}")
 
 # %% [markdown]
 # ## Half of the time, as predicted
@@ -36,7 +36,7 @@ print(f"in half of the time, as predicted: {fast.evaluate(*test, verbose=0)[1]:.
 
 # %%
 folder = Path(os.environ.get("TFPRUNE_OUT", "."))
-paths = [folder / name for name in ("whole.tflite", "fast.tflite")]
+paths = [folder / name for name in ("original.tflite", "fast.tflite")]
 for one, path in zip((model, fast), paths, strict=True):
     tfprune.to_tflite(one, path, overwrite=True)
 print(tfprune.benchmark.run(paths, threads=1))

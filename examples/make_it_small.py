@@ -20,7 +20,7 @@ train, test = (data.x_train, data.y_train), (data.x_test, data.y_test)
 model = tfprune.models.small_cnn()
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(*train, batch_size=64, epochs=EPOCHS, verbose=2)
-print(f"whole network: {model.evaluate(*test, verbose=0)[1]:.1%}")
+print(f"original: {model.evaluate(*test, verbose=0)[1]:.1%}")
 
 folder = Path(os.environ.get("TFPRUNE_OUT", "."))
 images = data.x_train[:1024].astype("float32")
@@ -34,7 +34,7 @@ def told(name, network, **options):
     print(f"{name:12} {result.bytes / 1000:6.1f} kB, {result.gzip_bytes / 1000:6.1f} after gzip, {right:.1%}")
 
 
-told("whole", model)
+told("original", model)
 
 # %% [markdown]
 # ## Fewer numbers: half of the parameters, no labels, no training

@@ -19,7 +19,7 @@ train, test = (data.x_train, data.y_train), (data.x_test, data.y_test)
 model = tfprune.models.small_cnn()
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(*train, batch_size=64, epochs=EPOCHS, verbose=2)
-print(f"whole network: {model.evaluate(*test, verbose=0)[1]:.1%}")
+print(f"original: {model.evaluate(*test, verbose=0)[1]:.1%}")
 
 # %% [markdown]
 # ## What belongs together, and what has to stay
@@ -54,7 +54,7 @@ print(f"half of it, while training: {pruned.evaluate(*test, verbose=0)[1]:.1%}")
 
 # %%
 folder = Path(os.environ.get("TFPRUNE_OUT", "."))
-whole, half = folder / "whole.tflite", folder / "half.tflite"
-tfprune.to_tflite(model, whole, overwrite=True)
+original, half = folder / "original.tflite", folder / "half.tflite"
+tfprune.to_tflite(model, original, overwrite=True)
 tfprune.to_tflite(pruned, half, overwrite=True)
-print(tfprune.benchmark.run([whole, half]))
+print(tfprune.benchmark.run([original, half]))
