@@ -72,7 +72,7 @@ outputs = keras.layers.Dense(len(KINDS), activation="softmax")(pooled)
 model = keras.Model(inputs, outputs, name="sounds")
 model.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(x, y, batch_size=64, epochs=EPOCHS, verbose=2)
-print(f"whole: {model.evaluate(x_test, y_test, verbose=0)[1]:.1%}")
+print(f"original: {model.evaluate(x_test, y_test, verbose=0)[1]:.1%}")
 
 # %% [markdown]
 # ## Fit it to the device
