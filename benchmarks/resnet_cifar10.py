@@ -25,7 +25,7 @@ NETWORKS = ("resnet56_cifar10", "resnet20_cifar10")
 RATIOS = (1.5, 2.1, 2.57, 4.0)
 EPOCHS = (1, 3, 10)
 RATE = 0.01
-TRAININGS = {"tuned": "fine-tuned with labels", "taught": "taught by the whole network, without labels"}
+TRAININGS = {"tuned": "fine-tuned with labels on", "taught": "taught by the whole network, without labels, on"}
 FACTORS = "layers factorised, mixed forms"
 METHODS: dict[str, dict[str, Any]] = {
     FACTORS: {},
@@ -108,7 +108,7 @@ def trainings_in(results: list[dict[str, Any]]) -> dict[str, str]:
     told = {}
     for name in names:
         kind, _, rate = name.partition(" at ")
-        told[name] = f"{TRAININGS[kind]} on 4,000 images, at a learning rate of {rate or RATE}"
+        told[name] = f"{TRAININGS[kind]} 4,000 images, at a learning rate of {rate or RATE}"
     return told
 
 

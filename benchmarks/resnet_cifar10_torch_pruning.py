@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from common import FOLDER, destination, environment, make_parser, markdown, report, write_json
-from resnet_cifar10 import NETWORKS, RATE, RATIOS, TRAININGS, Images, certainty, spread, training_of, trainings_in
+from resnet_cifar10 import NETWORKS, RATE, RATIOS, Images, certainty, spread, training_of, trainings_in
 
 BLOCKS = {"resnet56_cifar10": 9, "resnet20_cifar10": 3}
 SAMPLES = 1024
@@ -200,7 +200,7 @@ def run_network(content: dict[str, Any], path: Path, network: str, arguments: ar
         setting = settings[result.pop("setting")]
         result = {name: setting[name] for name in ("network", "criterion", "scope", "steps", "seed")} | result
         earlier = next((r for r in content["results"] if key(r) == key(result)), {"tuned": []})
-        result = {name: value for name, value in earlier.items() if name.startswith(tuple(TRAININGS))} | result
+        result |= earlier | {name: result[name] for name in (training,) if name in result}  # the same, up to rounding
         content["results"] = [r for r in content["results"] if key(r) != key(result)] + [result]
         write_json(path, content)
         shown = ("network", "criterion", "scope", "steps", "seed", "wanted", "shortcut", "ratio", "accuracy", training)
