@@ -207,10 +207,11 @@ def keep(model: Any, content: dict[str, Any], images: Images, path: Path, comman
     x = images.x_train[:512].astype("float32")
     checked = images.x_test[:100].astype("float32")
     result = tfprune.to_tflite(model, path, quantize="int8", representative_data=x, parity_data=checked, overwrite=True)
+    border = " (28 × 28 with a border of zeros)" if x.shape[-1] == 1 else ""
     result.save_card(overwrite=True, extra={
         "Network": f"VGG-16 for {images.name}, {last['parameters']:,} parameters of {first['parameters']:,}; filters "
         "removed step by step by tfprune.plan_filters, refitted, and taught by the original",
-        "Trained": "on all training images; images of 32 × 32, values from 0 to 255",
+        "Trained": f"on all training images; inputs of 32 × 32{border}, values from 0 to 255",
         "Top-1": f"{last['accuracy']:.2f} % of {len(images.y_test):,} test images by the interpreter, original "
         f"{first['accuracy']:.2f} %",
         "Speed-up": f"{last['speed_up']:.1f}× of the original as float, one thread of {content['environment']['cpu']}, "
