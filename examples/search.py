@@ -21,7 +21,7 @@ train, test = (data.x_train, data.y_train), (data.x_test, data.y_test)
 model = tfprune.models.small_cnn()
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(*train, batch_size=64, epochs=EPOCHS, verbose=2)
-print(f"whole network: {model.evaluate(*test, verbose=0)[1]:.1%}")
+print(f"original: {model.evaluate(*test, verbose=0)[1]:.1%}")
 
 # %% [markdown]
 # ## One network: half of the latency

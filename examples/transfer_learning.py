@@ -2,7 +2,7 @@
 # # Transfer learning: half of a MobileNet
 #
 # A network of `keras.applications` gets a new head, is trained on a few thousand images, loses half of its work without
-# labels, and then learns on with its whole self as the teacher. Runs without a download: `WEIGHTS = None` begins with
+# labels, and then learns on with the original as its teacher. Runs without a download: `WEIGHTS = None` begins with
 # random weights; with a network, `"imagenet"` is what you want.
 
 # %%
@@ -39,7 +39,7 @@ scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)(inputs)
 body = keras.applications.MobileNet(
     input_shape=(SIZE, SIZE, 3), alpha=0.25, include_top=False, weights=WEIGHTS, pooling="avg"
 )
-model = keras.Model(inputs, keras.layers.Dense(10, activation="softmax", name="head")(body(scaled)), name="whole")
+model = keras.Model(inputs, keras.layers.Dense(10, activation="softmax", name="head")(body(scaled)), name="original")
 model.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(x, y, batch_size=64, epochs=EPOCHS, verbose=2)
 
@@ -53,10 +53,10 @@ plan = tfprune.plan_filters(model, Budget(macs=0.5), data=x[:512], round_to=8)
 print(plan)
 small = plan.repair().model
 before, after = (network.evaluate(x_test, y_test, verbose=0)[1] for network in (model, small))
-print(f"whole {before:.1%}, half {after:.1%}")
+print(f"original {before:.1%}, half {after:.1%}")
 
 # %% [markdown]
-# ## Learn on, with the whole network as the teacher
+# ## Learn on, with the original as the teacher
 
 # %%
 distiller = tfprune.Distiller(small, model)
@@ -69,5 +69,5 @@ distiller.fit(x, y, batch_size=64, epochs=max(1, EPOCHS // 3), verbose=2)
 # Both as TFLite files, judged and timed by the interpreter, in turns.
 
 # %%
-comparison = tfprune.compare({"whole": model, "half": small}, (x_test, y_test))
+comparison = tfprune.compare({"original": model, "half": small}, (x_test, y_test))
 rich.print(comparison.table())
