@@ -3,6 +3,7 @@
 Each network is cut to 1 ÷ 1.5, 2.1, 2.57 and 4 of its multiply-accumulates. What chooses channels and what refits sees
 images without labels; test images are others. `--epochs` adds fine-tuning with labels, on the same few training images;
 with `--teach` the whole network teaches instead, on these images without labels; `--rate` gives another learning rate.
+The original is trained likewise, as a control: so few images may cost accuracy by themselves.
 Each result is written at once; the same command continues where it was stopped.
 
     python benchmarks/resnet_cifar10.py --data-dir <folder with resnet56_cifar10.keras and cifar10_lossless_subset.npz>
@@ -104,7 +105,8 @@ def training_of(taught: bool, rate: float) -> str:
 
 def trainings_in(results: list[dict[str, Any]]) -> dict[str, str]:
     """Return the names of trainings that results have, and what they are in words."""
-    names = sorted({key for result in results for key in result if key.startswith(tuple(TRAININGS))}, reverse=True)
+    found = {key for result in results for key in result if key.startswith(tuple(TRAININGS))}
+    names = sorted(found, key=lambda name: (list(TRAININGS).index(name.split(" at ")[0]), name))
     told = {}
     for name in names:
         kind, _, rate = name.partition(" at ")
@@ -175,8 +177,9 @@ def spread(values: list[float]) -> str:
     return f"{np.mean(values):.2f}" + (f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else "")
 
 
-def tuned(results: list[dict[str, Any]], key: str, how: str) -> str:
-    """Return the accuracies after fine-tuning as Markdown, a table for each network."""
+def tuned(content: dict[str, Any], key: str, how: str) -> str:
+    """Return the accuracies after fine-tuning as Markdown, a table for each network, and those of the original."""
+    results = content["results"]
     runs: dict[tuple[str, str, float], list[list[float]]] = defaultdict(list)
     for result in results:
         if result.get(key):
@@ -198,6 +201,11 @@ def tuned(results: list[dict[str, Any]], key: str, how: str) -> str:
             headers = ["", *(f"{ratio}×, epoch {epoch}" for ratio in ratios for epoch in EPOCHS)]
             title = f"{network}, refitted, then {how}"
             texts.append(f"\n\n{title}:\n\n{markdown(headers, rows)}")
+            control = content.get("original", {}).get(network, {}).get(key)
+            if control is not None:
+                after = ", ".join(f"{control[e - 1]:.2f} after {e}" for e in EPOCHS if len(control) >= e)
+                whole = content["dense"][network]
+                texts.append(f"\n\nThe original, trained likewise as a control: {whole:.2f} before, {after}.")
     return "".join(texts)
 
 
@@ -246,6 +254,13 @@ def main() -> None:
         model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         content["dense"][network] = images.accuracy(model)
         content["tested"] = len(images.y_test)
+        originals = content.setdefault("original", {}).setdefault(network, {})
+        if len(originals.get(training, [])) < arguments.epochs:
+            copy = keras.models.load_model(arguments.data_dir / f"{network}.keras")
+            teacher = model if arguments.teach else None
+            originals[training] = fine_tune(copy, images, arguments.epochs, 0, arguments.rate, teacher)
+            write_json(path, content)
+            print({"network": network, "method": "original", training: originals[training]}, flush=True)
         for method in ["obs, greedy"] if arguments.quick else arguments.methods:
             for ratio in (2.1,) if arguments.quick else arguments.ratios:
                 for seed in SEEDS.get(method, (0,)):
@@ -266,7 +281,7 @@ def main() -> None:
                         flush=True,
                     )
     results = content["results"]
-    trained = (tuned(results, name, how) for name, how in trainings_in(results).items())
+    trained = (tuned(content, name, how) for name, how in trainings_in(results).items())
     parts = [table(results, content["dense"]) + "".join(trained), certainty(content)]
     text = "\n\n".join([*parts, f"Time, {content['samples']} images: {times(results)}"])
     report(path, content, text)
