@@ -76,8 +76,8 @@ def resnet56_fine_tuned() -> str:
     return (
         "Trained for ten epochs on 4,000 images with labels, each from where its refit had left it, at 2.1× and 2.57×: "
         f"{', '.join(told)}. So few labels help those most that have lost most; the network that had lost least ended "
-        f"{lost:.1f} points lower, which is within what chance may do. {control()}\n\nTaught by the original instead, on "
-        f"the same images without labels, at 2.57× and 4×: {' and '.join(map(taught, (FACTORS, FILTERS)))}. "
+        f"{lost:.1f} points lower, which is within what chance may do. {control()}\n\nTaught by the original instead, "
+        f"on the same images without labels, at 2.57× and 4×: {' and '.join(map(taught, (FACTORS, FILTERS)))}. "
         "`tfprune.Distiller(small, model)` needs no labels (`python benchmarks/resnet_cifar10.py --data-dir … --epochs "
         "10`, and the same with `--teach`)."
     )
