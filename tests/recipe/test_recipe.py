@@ -15,6 +15,7 @@ from support import examples
 from warm import tfprune_command
 
 import tfprune
+from tfprune.benchmark.records import Latency, Memory, ModelResult, Speedup
 from tfprune.errors import InputError
 from tfprune.recipe import NAMED, Distil, Prune, Recipe, Shrink, find_recipe, stages
 from tfprune.recipe.work import Work
@@ -477,3 +478,22 @@ def test_the_command(trained, tmp_path):
                                    "--recipe", "quik", "--out", str(tmp_path / "o2")])  # fmt: skip
     assert isinstance(bad.exception, InputError)
     assert "Unknown recipe 'quik'" in str(bad.exception)
+
+
+def test_a_speed_up_is_that_of_rounds_not_of_medians(trained, tmp_path, monkeypatch):
+    """Something else ran in some rounds, so that the medians say slower; pairs of the same round say what is so."""
+    model, train, val = trained
+
+    def disturbed(paths, **_):
+        memory = Memory(1, 1)
+        first, second = (Latency(0, 0, 0, ms, ms, ms, ms, ms, ms, 0, ms, ms, 9, 1) for ms in (0.05, 0.07))
+        return [
+            ModelResult(str(paths[0]), 2, 1, first, memory, None),
+            ModelResult(str(paths[1]), 2, 1, second, memory, Speedup(1.25, p5=1.1, p95=1.4, num_rounds=20)),
+        ]
+
+    monkeypatch.setattr(tfprune.recipe.export.benchmark, "run", disturbed)
+    result = tfprune.compress(model, train, val, Recipe([{"method": "export"}]), tmp_path / "out", verbose=0)
+    assert result.state["exported"]["float32"]["speedup"] == 1.25
+    assert "speed-up 1.25x (5-95 %: 1.10-1.40" in (tmp_path / "out" / "log.txt").read_text()
+    assert "| 0.070 | 0.050 | 1.25× |" in (tmp_path / "out" / "card.md").read_text()

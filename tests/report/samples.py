@@ -95,7 +95,7 @@ def report_of(count: int = 12, names=None, seed: int = 0) -> Report:
             Waterfall("dense.tflite", whole_ms, parts, "CPU time"),
             Waterfall(names[0], whole_ms / 2, parts[:20]),
         ),
-        files=(File(f"{names[0]}.tflite", 50_240, 0.91, 0.0144, 0.0451, names[-1]),),
+        files=(File(f"{names[0]}.tflite", 50_240, 0.91, 0.0144, 0.0451, 3.12, names[-1]),),
         recipe=f"name: {names[0]}\nstages: []\n",
         environment={"tfprune": "0.1.0", names[0]: names[-1]},
         command=f"tfprune report {names[0]}",

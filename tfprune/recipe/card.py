@@ -43,12 +43,13 @@ def card_of(recipe: Recipe, state: Mapping[str, Any], metric: str) -> str:
     lines += [f"| {' | '.join(row)} |" for row in rows_of(state["whole"], state["done"], metric)]
     exported = state.get("exported") or {}
     if exported:
-        lines += ["", "| file | top class right | bytes | median ms | dense float32, ms |"]
-        lines += ["| --- | ---: | ---: | ---: | ---: |"]
+        lines += ["", "| file | top class right | bytes | median ms | dense float32, ms | speed-up |"]
+        lines += ["| --- | ---: | ---: | ---: | ---: | ---: |"]
         for entry in exported.values():
             times = [f"{entry[name]:.3f}" if name in entry else "" for name in ("milliseconds", "dense_milliseconds")]
             right = f"{entry['top_class']:.2%}" if "top_class" in entry else ""
-            lines.append(f"| `{entry['file']}` | {right} | {entry['bytes']:,} | {times[0]} | {times[1]} |")
+            speedup = f"{entry['speedup']:.2f}×" if "speedup" in entry else ""
+            lines.append(f"| `{entry['file']}` | {right} | {entry['bytes']:,} | {times[0]} | {times[1]} | {speedup} |")
         for entry in (one for one in exported.values() if "arena_bytes" in one):
             lines += [
                 "",

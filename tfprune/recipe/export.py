@@ -84,10 +84,16 @@ class Export(Stage):
         if not dense.exists():
             to_tflite(work.dense, dense, representative_data=work.inputs(), seed=work.seed)
         paths = [dense, *(work.folder / one["file"] for one in found.values())]
-        times = [one.latency.median_ms for one in benchmark.run(paths, threads=1, min_seconds=0.5)]
-        for (precision, entry), time in zip(found.items(), times[1:], strict=True):
-            entry |= {"milliseconds": time, "dense_milliseconds": times[0]}
-            work.log(f"model_{precision}.tflite: {time:.3f} ms, dense {times[0]:.3f} ms ({times[0] / time:.2f}x)")
+        first, *others = benchmark.run(paths, threads=1, min_seconds=0.5)
+        before = first.latency.median_ms
+        for (precision, entry), one in zip(found.items(), others, strict=True):
+            time, speedup = one.latency.median_ms, one.speedup
+            entry |= {"milliseconds": time, "dense_milliseconds": before}
+            told = f"model_{precision}.tflite: {time:.3f} ms, dense {before:.3f} ms"
+            if speedup is not None:  # by rounds: what disturbs some of them changes it less than the medians' ratio
+                entry["speedup"] = speedup.median
+                told += f", speed-up {speedup}"
+            work.log(told)
 
 
 def top_class(path: Path, val: Any) -> float | None:

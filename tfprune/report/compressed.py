@@ -137,6 +137,7 @@ def _file(entry: Mapping[str, Any]) -> File:
         right=entry.get("top_class"),
         ms=entry.get("milliseconds"),
         dense_ms=entry.get("dense_milliseconds"),
+        speedup=entry.get("speedup"),
         agreement=str(entry.get("agreement") or ""),
     )
 

@@ -237,6 +237,7 @@ class File:
         right: For what part of the validation data the interpreter's top class is right.
         ms: Milliseconds for one sample.
         dense_ms: Of the dense network as float32, in the same rounds.
+        speedup: How many times faster than that it is, in the median of the rounds.
         agreement: How it compares with Keras.
     """
 
@@ -245,4 +246,5 @@ class File:
     right: float | None = None
     ms: float | None = None
     dense_ms: float | None = None
+    speedup: float | None = None
     agreement: str = ""

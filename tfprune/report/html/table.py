@@ -96,8 +96,7 @@ def file_table(files: Sequence[File]) -> str:
     columns = [("Size", [value(float(file.bytes), "bytes") for file in files])]
     columns.append(("Top class right", ["" if file.right is None else percent(file.right, 2) for file in files]))
     columns.append(("Time", ["" if file.ms is None else value(file.ms, "ms") for file in files]))
-    speeds = ["" if not file.ms or not file.dense_ms else f"{file.dense_ms / file.ms:.2f}×" for file in files]
-    columns.append(("Speed", speeds))
+    columns.append(("Speed-up", ["" if file.speedup is None else f"{file.speedup:.2f}×" for file in files]))
     columns = [(name, cells) for name, cells in columns if any(cells)]
     head = "".join(
         f'<th scope="col">{name}</th>' for name in ("File", *(name for name, _ in columns), "Agreement with Keras")
