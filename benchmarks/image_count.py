@@ -78,7 +78,7 @@ def main() -> None:
     content = resumed(path, arguments.quick)
     for network in ["fashion_cnn"] if arguments.quick else arguments.networks:
         task = Task(network, arguments.data_dir)
-        content["dense"][network] = task.accuracy(task.model)
+        task.enter(content)
         for method in METHODS:
             for count in (32, 256) if arguments.quick else COUNTS:
                 for seed in (0,) if arguments.quick else SEEDS:
