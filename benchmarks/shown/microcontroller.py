@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from statistics import mean
-from typing import Any
 
 from blocks import figures, result
 from common import markdown
@@ -33,16 +32,11 @@ def keywords() -> str:
         ["", "flash", "RAM", "no labels", "then taught, 8 epochs", "25 epochs", "drawn anew, 25 epochs"], lines
     )
     flash, ram = needs(0)
+    seeds = len({row["seed"] for row in rows})
     return (
         "A depthwise-separable network that tells ten spoken words, others and silence apart needs "
         f"{flash} of flash and {ram} of RAM, and is right for {measured(0, 'accuracy'):.1f} %. It is fitted into less "
-        "and less memory, and then "
-        "taught by the original; as a control, networks of the same sizes are drawn anew and trained. Accuracy in per "
-        f"cent of the int8 files, {content['settings']['tested']:,} synthesised words, mean of {seeds(rows)} seeds "
-        f"(`python benchmarks/keyword_spotting.py`):\n\n{table}"
+        "and less memory, and then taught by the original; as a control, networks of the same sizes are drawn anew and "
+        f"trained. Accuracy in per cent of the int8 files, {content['settings']['tested']:,} synthesised words, mean "
+        f"of {seeds} seeds (`python benchmarks/keyword_spotting.py`):\n\n{table}"
     )
-
-
-def seeds(rows: list[dict[str, Any]]) -> int:
-    """Return how many trainings there were."""
-    return len({row["seed"] for row in rows})

@@ -46,8 +46,8 @@ ENTRIES = (
     ),
     Entry(
         "vgg16_fashion_mnist", "The same on Fashion-MNIST", "vgg16.py --dataset fashion_mnist",
-        "A large network for an easy task. One training of the original, of 6 epochs; smaller networks learned "
-        "from it for up to 10 more. Measured on a CPU without AVX-512 VNNI, where int8 is hardly faster than float32.",
+        "A large network for an easy task. One training of the original, which is short; smaller networks "
+        "learned longer, from it. Measured on a CPU without AVX-512 VNNI, where int8 is hardly faster than float32.",
     ),
     Entry(
         "resnet_cifar10_torch_pruning", "The same networks with Torch-Pruning",
