@@ -497,3 +497,4 @@ def test_a_speed_up_is_that_of_rounds_not_of_medians(trained, tmp_path, monkeypa
     assert result.state["exported"]["float32"]["speedup"] == 1.25
     assert "speed-up 1.25x (5-95 %: 1.10-1.40" in (tmp_path / "out" / "log.txt").read_text()
     assert "| 0.070 | 0.050 | 1.25× |" in (tmp_path / "out" / "card.md").read_text()
+    assert [file.speedup for file in tfprune.report.of_folder(tmp_path / "out").files] == [1.25]
