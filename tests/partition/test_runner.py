@@ -18,6 +18,7 @@ from warm import tfprune_command
 from tfprune.errors import BenchmarkError, InputError
 from tfprune.partition import Device, Devices, Link, load_stages, partition, run_stages
 from tfprune.partition.row import Row
+from tfprune.partition.run_summary import between
 from tfprune.partition.stages import sample_inputs
 
 ROW = Devices([Device("first", 0.5), Device("idle"), Device("second"), Device("fast", 4)], Link("1MB/s", "2 ms"))
@@ -110,6 +111,17 @@ def test_running_gives_the_outputs_and_times_beside_the_plan(saved, alive):
     assert "fast: faster than this machine" in text
     assert result.table().row_count == 9
     assert json.loads(json.dumps(result.to_dict()))["expected_latency"] == pytest.approx(result.expected_latency)
+
+
+def test_a_late_first_result_makes_no_pipeline_faster():
+    """Ten samples, 2 ms apart: the last process sleeps through the first 15 ms, and then everything comes at once."""
+    sent = [[{"send": 1_000_000 * (2 * n + place)} for place in (0, 1)] for n in range(10)]
+    arrived = [1_000_000 * max(2 * n + 2, 15) for n in range(10)]
+    headers = [{"times": times, "arrived": at} for times, at in zip(sent, arrived, strict=True)]
+    assert (arrived[-1] - arrived[0]) / 9e9 < 0.001
+    assert between(headers) == pytest.approx(0.002)
+    slow = [{"times": times, "arrived": 5_000_000 * n} for n, times in enumerate(sent)]
+    assert between(slow) == pytest.approx(0.005)
 
 
 def test_without_emulation_one_by_one(saved, alive):

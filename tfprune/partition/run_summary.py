@@ -10,7 +10,7 @@ import numpy as np
 
 from tfprune.partition.run_result import LinkRun, RunResult, StageRun
 
-__all__ = ["Alone", "result_of"]
+__all__ = ["Alone", "between", "result_of"]
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,17 @@ def result_of(
         median(one.handing for one in alone), None if seconds is None else 1 / max(seconds, 1e-9),
         1000 / max(plan["bottleneck"], 1e-9), 1000 / max(*slowest, 1e-9), samples, emulate, tuple(left),
     )  # fmt: skip
+
+
+def between(headers: Sequence[Mapping[str, Any]]) -> float:
+    """Return the seconds between two samples of a full pipeline: the mean, where it is the longest.
+
+    That is behind the slowest process, or where results arrive. Taken there alone, it would be too short if the last
+    process was kept waiting at the first sample: what had piled up before it comes at once.
+    """
+    places = [[one["send"] for one in header["times"]] + [header["arrived"]] for header in headers]
+    took = max(last - first for first, last in zip(places[0], places[-1], strict=True))
+    return float(took) / 1e9 / (len(headers) - 1)
 
 
 def sent(alone: Sequence[Alone], place: int) -> float | None:

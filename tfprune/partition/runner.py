@@ -19,7 +19,7 @@ from tfprune.partition.awake import awake
 from tfprune.partition.manifest import read_manifest
 from tfprune.partition.row import Row
 from tfprune.partition.run_result import RunResult
-from tfprune.partition.run_summary import Alone, result_of
+from tfprune.partition.run_summary import Alone, between, result_of
 
 __all__ = ["run_stages"]
 
@@ -114,14 +114,13 @@ def run_stages(
             outputs, left = [], []
             row.send_all(sample(number) for number in range(total))
             begin = time.perf_counter_ns()
-            arrived = []
+            headers = []
             for number in range(total):
                 header, made = row.receive(extra)
-                arrived.append(header["arrived"])
+                headers.append(header)
                 outputs += [made] if number < count else []
                 left += [header.get("left", 0)] if number < count else []
-            between = arrived[-1] - arrived[0]
-            seconds = between / 1e9 / (total - 1) if total > 1 else (arrived[0] - begin) / 1e9
+            seconds = between(headers) if total > 1 else (headers[0]["arrived"] - begin) / 1e9
     made_outputs = packed(manifest["outputs"], outputs)
     return result_of(manifest, made_outputs, left, alone, seconds, total, emulate=emulate)
 
