@@ -212,12 +212,27 @@ def test_speedups_are_of_cpu_times_with_one_thread_and_of_wall_times_with_severa
     assert "wall times)" in str(found)
 
 
+SLOW_INT8 = "This CPU has no instructions for int8 (AVX-512 VNNI or AVX-VNNI)"
+
+
+def test_a_cpu_without_instructions_for_int8_is_named(models):
+    def told(name, flags):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tfprune.benchmark.host.cpu_flags", lambda: flags)
+            found = run(models[name].path, **BRIEF)
+        return any(note.startswith(SLOW_INT8) for note in found.notes)
+
+    old, new = ("avx", "avx2"), ("avx", "avx2", "avx_vnni")
+    assert [told("int8", old), told("int8", new), told("float", old)] == [True, False, False]
+
+
 def test_notes(report):
     where = Environment("cpu", 1, "litert", {"litert": "2"}, "Linux", "cpu", ("avx",), 2, 3.5)
     quiet = replace(where, cpu_flags=("neon",), load_average=1.0)
 
-    def begin(results, environment, sparse=False):
-        return [note.split(",")[0].split(":")[0] for note in notes(results, environment, sparse)]
+    def begin(results, environment, *, sparse=False, int8=False):
+        told = notes(results, environment, sparse=sparse, int8=int8)
+        return [note.split(",")[0].split(":")[0] for note in told]
 
     def timed(threads, median_ms, cpu_median_ms):
         times = replace(report[0].latency, median_ms=median_ms, cpu_median_ms=cpu_median_ms)
@@ -226,6 +241,9 @@ def test_notes(report):
     assert begin([], where, sparse=True) == ["This CPU has AVX", "The machine was busy"]
     assert begin([], quiet, sparse=True) == []
     assert begin([], replace(where, load_average=None)) == []
+    assert begin([], replace(where, load_average=None), int8=True) == [SLOW_INT8]
+    assert begin([], replace(where, load_average=None, cpu_flags=("avx", "avx512_vnni")), int8=True) == []
+    assert begin([], quiet, int8=True) == []
     assert begin([timed(1, 2.0, 1.95), timed(2, 2.0, 1.0)], quiet) == []  # two threads: the caller waits for the other
     assert begin([timed(1, 2.0, 1.95), timed(1, 2.0, 1.0)], quiet) == ["The machine was busy"]  # it became so
     assert begin([timed(1, 2.0, None)], quiet) == []

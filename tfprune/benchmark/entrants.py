@@ -30,6 +30,7 @@ class Entrant:
     versions: dict[str, str] = field(default_factory=dict)
     init_ns: int = 0
     sparse: bool = False
+    int8: bool = False
     delegation: Delegation | None = None
     warmup_ns: list[int] = field(default_factory=list)
     samples: Samples = field(default_factory=Samples)
@@ -50,7 +51,7 @@ class Entrant:
             data=data,
             delegate=self.configuration.delegate,
         )
-        self.init_ns, self.sparse = model["init_ns"], model["sparse"]
+        self.init_ns, self.sparse, self.int8 = model["init_ns"], model["sparse"], model["int8"]
         self.delegation = None if model["delegation"] is None else Delegation(**model["delegation"])
         times = list(self.child.ask("burst", "running it for the first time", seconds=0.0)["wall_ns"])
         while len(times) < settings.warmup or sum(times) < settings.warmup_seconds * 1e9:

@@ -58,6 +58,10 @@ class LoadedModel:
             return count_delegated(self._interpreter._get_ops_details())
         return None
 
+    def has_int8(self) -> bool:
+        """Whether any of its values are int8: weights at least."""
+        return any(np.dtype(details["dtype"]) == np.int8 for details in self._interpreter.get_tensor_details())
+
     def fill(self, shapes: dict[int, tuple[int, ...]], seed: int) -> None:
         """Put made-up values into every input."""
         generator = np.random.default_rng(seed)

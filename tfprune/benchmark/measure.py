@@ -105,8 +105,9 @@ def run(
         cores=host.cores(),
         load_average=load_average,
     )
-    sparse = any(entrant.sparse for entrant in entrants)
-    return Report(results, environment, notes(results, environment, sparse), tuple(failed.records))
+    sparse, int8 = any(entrant.sparse for entrant in entrants), any(entrant.int8 for entrant in entrants)
+    told = notes(results, environment, sparse=sparse, int8=int8)
+    return Report(results, environment, told, tuple(failed.records))
 
 
 def check_model_files(paths: PathLike | Sequence[PathLike]) -> list[Path]:

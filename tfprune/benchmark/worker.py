@@ -77,8 +77,8 @@ class Worker:
             shape = shapes[tensor.index]
             values = random_values(shape, tensor, generator) if given is None else _first(given[i], shape[0])
             model.set(tensor, np.ascontiguousarray(encode(values, tensor)))
-        sparse = "DENSIFY" in model.operations
-        return {"init_ns": model.init_ns, "sparse": sparse, "delegation": model.delegation()}
+        found = {"sparse": "DENSIFY" in model.operations, "int8": model.has_int8()}
+        return {"init_ns": model.init_ns, **found, "delegation": model.delegation()}
 
     def burst(self, seconds: float) -> dict[str, Any]:
         """Invoke the model until that time is over, once at least; return each time in nanoseconds."""
