@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
-# processes that run tests, up to 4 GB each; one more than cores, as they often wait for processes of their own
-WORKERS ?= 3
+# processes that run tests, up to 4 GB each; on two cores a third one makes all of them slower
+WORKERS ?= 2
 BIN := $(VENV)/bin
 # what the long runs counted, which docs/reliability.md shows
 COUNTS := tests/attacks/counts

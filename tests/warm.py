@@ -36,6 +36,7 @@ import tfprune, tfprune.cli.app as app
 sys.path.append(os.path.join(os.environ["PYTHONPATH"], "tests"))
 from quick_fit import hurry
 from ready import fork_for_children, load
+from shortcuts import shorten
 sys.path.pop()
 load()
 """
@@ -84,6 +85,7 @@ few = dataclasses.replace(whole, **{name: getattr(whole, name)[:size] for name, 
     ("x_train", 384), ("y_train", 384), ("x_test", 128), ("y_test", 128))})
 tfprune.datasets.fashion_mnist_small = lambda: few
 hurry()
+shorten()
 sys.path[0] = os.path.dirname(job["script"])
 runpy.run_path(job["script"], run_name="__main__")
 """

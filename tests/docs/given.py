@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +12,6 @@ import numpy as np
 from support import ROOT
 
 import tfprune
-from tfprune.latency import LatencyTable
-from tfprune.latency.one_operation import COPIES
 
 LABELS = np.arange(256) % 10
 
@@ -77,19 +72,3 @@ def given(code: str, model: Path) -> dict[str, Any]:
     Path("labels.txt").write_text("\n".join(map(str, range(10))), encoding="utf-8")
     shutil.copy(ROOT / "examples" / "devices" / "phone_and_edge_server.yaml", "devices.yaml")
     return names
-
-
-def times(_: Any, files: dict[str, bytes]) -> Iterator[tuple[str, float]]:
-    """Yield what operations take on a machine where time is multiply-accumulates."""
-    for key in files:
-        _, positions, inputs, outputs, *_ = json.loads(key)
-        yield key, COPIES * 1e-6 * float(np.prod(positions)) * inputs * outputs
-
-
-def quickly(monkeypatch: Any) -> None:
-    """Let searches look at fewer plans, benchmarks run for less time, and no operations be timed."""
-    monkeypatch.setattr(LatencyTable, "_run", times)
-    monkeypatch.setattr(tfprune.search, "run", partial(tfprune.search.run, trials=40, climb=(2,)))
-    brief = {"min_seconds": 0.1, "warmup_seconds": 0.05}
-    monkeypatch.setattr(tfprune.benchmark, "run", partial(tfprune.benchmark.run, **brief))
-    monkeypatch.setattr(tfprune.benchmark, "layers", partial(tfprune.benchmark.layers, runs=5, **brief))

@@ -1,8 +1,9 @@
 """The Python of README and docs runs, block after block, page by page."""
 
 import pytest
-from docs.given import given, make_model, quickly
+from docs.given import given, make_model
 from docs.pages import PAGES, code, name_of
+from shortcuts import shorten
 
 ELSEWHERE = {"docs/coming_from.md", "docs/contributing.md"}
 RUN = [path for path in PAGES if code(path.read_text("utf-8"), "python") and name_of(path) not in ELSEWHERE]
@@ -21,7 +22,7 @@ def shared(tmp_path_factory):
 def test_code_of_a_page_runs(path, shared, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TFPRUNE_CACHE", str(tmp_path / "cache"))
-    quickly(monkeypatch)
+    shorten(monkeypatch.setattr)
     blocks = code(path.read_text(encoding="utf-8"), "python")
     names = given("\n".join(blocks), shared / "model.keras")
     for number, block in enumerate(blocks, 1):
