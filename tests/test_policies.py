@@ -60,10 +60,6 @@ def test_what_is_left_is_repaired_and_keeps_its_policy(way, trained, data):
     assert policies(small) == {policy}
 
 
-LONG = [pytest.param(policy, marks=pytest.mark.long) for policy in ("mixed_bfloat16", "float16")]
-
-
-@pytest.mark.parametrize("trained", ["mixed_float16", "bfloat16", *LONG], indirect=True)
 def test_searched_and_taught(trained, data):
     model, wanted, policy = trained
     found = tfprune.search.run(model, data[0], tfprune.Budget(macs=0.6), levels=3, trials=20, climb=(2,), verbose=0)

@@ -12,13 +12,10 @@ from attacks.faults import run
 from attacks.kills import damaged
 from attacks.works import JOBS
 
-SHORT = {"fit", "export"}
-"""The others take minutes; a search and a recipe that are killed once are among their own tests."""
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "work", [pytest.param(work, marks=[] if work in SHORT else [pytest.mark.long]) for work in JOBS]
+    "work", [pytest.param(work, marks=[pytest.mark.long] if work == "search" else []) for work in JOBS]
 )
 def test_killed_work_is_made_up_for(work, tmp_path):
     """Two runs of each kind that nothing stops are equal, and so is one that begins again where it was killed."""

@@ -117,14 +117,14 @@ def test_damaged_models(models, tmp_path, damage, count):
     assert "ran" in ends
     assert messages
     assert all(message.isprintable() and len(message) < 1000 for message in messages)
-    assert time.monotonic() - start < count * 20
+    assert time.monotonic() - start < count * 5
 
 
 def test_a_model_that_never_ends_is_stopped(models):
     start = time.monotonic()
     with pytest.raises(BenchmarkError, match=r"stopped after 0\.3 s while running it for the first time"):
         run([models["float"].path, models["endless"].path], timeout=0.3, **BRIEF)
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGKILL"])

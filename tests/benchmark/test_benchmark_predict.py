@@ -102,7 +102,7 @@ def test_ten_thousand_small_samples_are_quick(models):
     x = np.tile(made.x, (250, 1, 1, 1))
     start = time.monotonic()
     (found,) = predict(made.path, x)
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 10
     np.testing.assert_array_equal(found[:40], found[-40:])
     np.testing.assert_array_equal(found[:40], predict(made.path, made.x)[0])
 
@@ -111,7 +111,7 @@ def test_a_model_that_never_answers_is_stopped(models):
     start = time.monotonic()
     with pytest.raises(BenchmarkError, match=r"endless\.tflite was stopped after .* the time limit"):
         predict(models["endless"].path, models["endless"].x, timeout=0.3)
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 10
 
 
 def test_inspect(models):

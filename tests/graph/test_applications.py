@@ -25,22 +25,16 @@ FAST = {
 SLOW = {
     "DenseNet121": ((32, 32, 3), 110, {}),
     "ConvNeXtTiny": ((32, 32, 3), 18, {}),
-    "Xception": ((71, 71, 3), 28, {}),
-}
-LONG = {
     "NASNetMobile": ((32, 32, 3), 100, {"include_top": False}),
     "InceptionV3": ((75, 75, 3), 90, {}),
+    "Xception": ((71, 71, 3), 28, {}),
     "EfficientNetV2B0": ((32, 32, 3), 40, {}),
     "VGG16": ((32, 32, 3), 14, {}),
     "ResNet101": ((32, 32, 3), 60, {}),
 }
 """Input shape, how many groups must lose channels at least, and settings."""
 
-cases = [
-    *FAST,
-    *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),
-    *(pytest.param(name, marks=pytest.mark.long) for name in LONG),
-]
+cases = [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +44,7 @@ def cut():
 
     def get(name):
         if name not in made:
-            shape, least, settings = (FAST | SLOW | LONG)[name]
+            shape, least, settings = (FAST | SLOW)[name]
             settings = {"classifier_activation": None, "classes": 10, **settings}
             build = functools.partial(getattr(keras.applications, name), weights=None, input_shape=shape, **settings)
             with double():

@@ -35,11 +35,11 @@ def check(model, seed):
 
 
 def test_cutting_random_graphs_is_zeroing_them():
-    """25 graphs that hypothesis draws, the smallest failing one reported."""
+    """50 graphs that hypothesis draws, the smallest failing one reported."""
     cut, lively, used = [], [], set()
 
     @settings(
-        max_examples=examples(25),
+        max_examples=examples(50),
         derandomize=True,
         deadline=None,
         database=None,

@@ -260,15 +260,8 @@ def test_so_are_they_while_training_unless_another_multiple_is_asked_for(round_t
     assert any(size < 32 for size in sizes)
 
 
-@pytest.mark.parametrize(
-    ("make", "quantize"),
-    [
-        ("filters", None),
-        ("factors", "int8"),
-        pytest.param("filters", "int8", marks=pytest.mark.long),
-        pytest.param("factors", None, marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.parametrize("quantize", [None, "int8"])
+@pytest.mark.parametrize("make", ["filters", "factors"])
 def test_a_budget_of_latency_is_met_as_predicted(make, quantize):
     model = residual(32)
     plan_of = tfprune.plan_filters if make == "filters" else tfprune.plan_factorization

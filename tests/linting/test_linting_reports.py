@@ -28,9 +28,7 @@ def prune(model, share):
     return model
 
 
-@pytest.mark.parametrize(
-    ("make", "skipped"), [(mobilenet_v1, 13), pytest.param(mobilenet_v2, 34, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize(("make", "skipped"), [(mobilenet_v1, 13), (mobilenet_v2, 34)])
 def test_a_ready_mobilenet_fits_and_the_stock_one_does_not(make, skipped):
     ready = tfprune.lint(make((64, 64, 3), 10, alpha=0.35))
     assert (ready.fits, ready.engages, ready.safe, len(ready.layers)) == (True, False, True, skipped)

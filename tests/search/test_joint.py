@@ -108,7 +108,7 @@ def tune(role, port, folder):
     tuner.search(x, y, validation_data=(x, y), epochs=1, verbose=0)  # the chief only hands out trials here
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_chief_and_two_workers_share_the_trials(tmp_path):
     pytest.importorskip("keras_tuner")
     with socket.socket() as free:
